@@ -11,7 +11,8 @@ class InputError(Exception):
     """Options, files, a store or an output that a job cannot work with; `problems` lists all that is wrong.
 
     Each problem is for a person: the offender, what is allowed and the remedy. A job that meets bad input before it has
-    touched anything ends with exit code 2; a run that meets it later ends as `failed`.
+    touched anything ends with exit code 2; a run that meets it later ends as `failed`, and with exit code 2 where a
+    manifest is wrong.
     """
 
     def __init__(self, *problems: str) -> None:

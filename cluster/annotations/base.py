@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from cluster.annotations.export import Export, ExportFile
-from cluster.datasets.manifest import ManifestError
+from cluster.datasets.manifest_videos import ManifestError
 from schemas.annotations import AnnotationSet
 
 NAME, VALUE = "name", "value"  # what `label_from` may be besides a name of the export's own

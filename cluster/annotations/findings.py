@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from cluster.annotations.base import AnnotationError
-from cluster.datasets.manifest import MAX_FOUND
+from cluster.datasets.manifest_videos import MAX_FOUND
 from cluster.storage import files
 from schemas.annotations import AnnotatedVideo, AnnotationSet
 

@@ -22,7 +22,8 @@ from cluster.cutting.unit import CuttingUnit, cutting_unit
 from cluster.cutting.validation import spellings
 from cluster.datasets.grouped_splits import GroupedVideo, divided_groups, stored_split, with_splits
 from cluster.datasets.label_cells import MAX_CLASS_INDEX
-from cluster.datasets.manifest import ManifestError, read_videos, with_versions
+from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_videos import ManifestError, with_versions
 from cluster.datasets.manifest_writer import check_vocabulary, unwritable_labels
 from cluster.datasets.vocabulary import VOCABULARY_FILE
 from cluster.engines.video_worker import VideoWorker

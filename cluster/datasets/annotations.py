@@ -16,6 +16,15 @@ from cluster.datasets.vocabulary import Vocabulary
 from schemas.videos import Video
 
 ANNOTATED = ("id", "labels", "split")
+# What a manifest says of a video, as it says it: class indices, or the names of classes. Null for nothing.
+GIVEN = pa.schema(
+    [
+        ("id", pa.string()),
+        ("labels", pa.list_(pa.int32())),
+        ("names", pa.list_(pa.string())),
+        ("split", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -59,4 +68,16 @@ def annotations_of(videos: Sequence[Video], vocabulary: Vocabulary) -> Annotatio
     return Annotations(
         labels={video.id: vocabulary.indices(video) for video in videos} if any(each.labels for each in videos) else {},
         splits={video.id: video.split for video in videos} if any(each.split for each in videos) else {},
+    )
+
+
+def annotations_given(table: pa.Table, vocabulary: Vocabulary, *, labels: bool, splits: bool) -> Annotations:
+    """What rows of `GIVEN` say; `labels` and `splits` tell of what any video of the manifest has one."""
+    ids = table["id"].to_pylist()
+    indices = map(vocabulary.indices_of, table["labels"].to_pylist(), table["names"].to_pylist())
+    return Annotations(
+        labels=dict(zip(ids, indices, strict=True)) if labels else {},
+        splits={name: split or "" for name, split in zip(ids, table["split"].to_pylist(), strict=True)}
+        if splits
+        else {},
     )

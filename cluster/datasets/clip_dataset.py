@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cluster.datasets.grouped_splits import GroupedVideo
-from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.partitions import VIDEO_SUFFIXES
 from cluster.datasets.text_files import decoded
 from cluster.storage import files

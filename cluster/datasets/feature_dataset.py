@@ -38,7 +38,7 @@ from cluster.datasets.settled_rows import SettledFile, SettledPart, SettledRows,
 from cluster.datasets.shard_index import IndexedShard
 from cluster.datasets.stored_settings import differences, other_settings, schema_beside, settings_of, stored_schema
 from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table, tables_with
-from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, extend_vocabulary, read_vocabulary
+from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, class_names, extend_vocabulary, read_vocabulary
 from cluster.storage import files
 from cluster.storage.buckets import StoredFile
 from cluster.storage.parquet import encode_on_disk, read_columns
@@ -302,11 +302,15 @@ class FeatureDataset(DatasetFolder):
 
     def name_classes(self, videos: Sequence[Video]) -> Vocabulary:
         """Give the class names of a manifest their permanent indices; returns all names. The caller holds the lease."""
+        return self.add_classes(class_names(videos))
+
+    def add_classes(self, names: Sequence[str]) -> Vocabulary:
+        """Give these names of classes their permanent indices, in their order, as `name_classes` does."""
         with self.explained("written to"):
             if self.partition == WHOLE:
-                return extend_vocabulary(self.writer, self.vocabulary_uri(), videos)
+                return extend_vocabulary(self.writer, self.vocabulary_uri(), names)
             with shared_lease(self.place("lease-vocabulary.json"), self.run_id) as lease:
-                return extend_vocabulary(lease, self.vocabulary_uri(), videos)
+                return extend_vocabulary(lease, self.vocabulary_uri(), names)
 
     def lease_uri(self) -> str:
         """Where the lease is; each partition has its own."""
@@ -326,16 +330,26 @@ class FeatureDataset(DatasetFolder):
         `name_classes` comes first: an index that a shard holds has its name.
         """
         given = self._annotations(videos)
-        outdated = self._outdated(given)
-        rows, lost = sum(map(len, outdated.values())), 0
-        with self.explained("written to"):
-            for group in groups(list(outdated)):
-                with self.writer.changing(group):
-                    for shard in group:
-                        stored = load_table(self.writer, shard)
-                        after = given.apply(stored.table)
-                        self.bytes_written += store_table(self.writer, stored, after)[1]
-                        lost += emptied(stored.table, after)
+        return self._annotate([(given, self._outdated(given))])
+
+    def annotate_parts(self, parts: Iterable[tuple[Annotations, Sequence[str]]]) -> int:
+        """The same for parts of a manifest, each with the shards that had rows of its videos when the run began."""
+        with self.explained("read"):
+            shards = set(self._files("features"))
+        return self._annotate((given, self._outdated(given, shards.intersection(some))) for given, some in parts)
+
+    def _annotate(self, parts: Iterable[tuple[Annotations, Mapping[str, Sequence[str]]]]) -> int:
+        rows = lost = 0
+        for given, outdated in parts:
+            rows += sum(map(len, outdated.values()))
+            with self.explained("written to"):
+                for group in groups(list(outdated)):
+                    with self.writer.changing(group):
+                        for shard in group:
+                            stored = load_table(self.writer, shard)
+                            after = given.apply(stored.table)
+                            self.bytes_written += store_table(self.writer, stored, after)[1]
+                            lost += emptied(stored.table, after)
         if rows:
             without = f"; {lost} of them have no label any more" if lost else ""
             logger.info(f"{self.root}: {rows} settled videos have got the labels and splits of the manifest{without}")
@@ -347,11 +361,12 @@ class FeatureDataset(DatasetFolder):
         vocabulary.add(videos)
         return annotations_of(videos, vocabulary)
 
-    def _outdated(self, given: Annotations) -> dict[str, list[str]]:
+    def _outdated(self, given: Annotations, among: Collection[str] | None = None) -> dict[str, list[str]]:
+        """By shard, of all or `among` some, the ids of its rows that hold something else than they are given."""
         if not given:
             return {}
         with self.explained("read"), ThreadPoolExecutor(MAX_REQUESTS) as pool:
-            shards = self._files("features")
+            shards = self._files("features") if among is None else sorted(among)
             found = pool.map(lambda shard: given.outdated(read_columns(shard, ANNOTATED)), shards)
             return {shard: names for shard, names in zip(shards, found, strict=True) if names}
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from cluster.datasets.clip_dataset import ClipDataset, DatasetLocation
 from cluster.datasets.grouped_splits import TRAINING, GroupedVideo, divided_groups, with_splits
-from cluster.datasets.manifest import ManifestError, repeated
+from cluster.datasets.manifest_videos import ManifestError, repeated
 from cluster.datasets.manifest_writer import WRITERS, check_vocabulary, write_manifest
 from cluster.datasets.public_datasets import DATASETS
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary

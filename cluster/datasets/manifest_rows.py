@@ -5,7 +5,7 @@ tabs or bars: by what a first line `sep=;` says, or by what makes `uri` a column
 separators alone, are no rows. A column without a name is left out where it numbers the rows, as pandas' index does.
 
 Rows are read one by one, or a few at a time, and a manifest of N bytes has at most N of them, or `MAX_ROWS`: so neither
-a long line nor what a few bytes unpack to takes memory.
+a long line nor what a few bytes unpack to takes memory. A large manifest takes no more: it is read as it is needed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ import io
 import json
 import posixpath
 import re
+import shutil
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import chain
-from typing import Any
+from mmap import ACCESS_READ, mmap
+from tempfile import TemporaryFile
+from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,15 +36,19 @@ from typing_extensions import Buffer, override
 from cluster.datasets.label_cells import shown
 from cluster.datasets.text_files import text_lines
 from cluster.storage.files import address_of
+from cluster.storage.open_file import OpenFile, size_of
 from cluster.storage.parquet_claims import MAX_ROWS, check_claims
+from cluster.storage.range_reader import MAX_BLOCK_BYTES
 from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY
 from schemas import strict_json
 
 URI = "uri"  # the column that every manifest has
 SEPARATORS = ",;\t|"  # the first ones first, where several would do
 GZIP, GZIP_MAGIC = ".gz", b"\x1f\x8b"
-MAX_UNPACKED_BYTES = 1 << 30
+MAX_UNPACKED_BYTES = 1 << 30  # of a file of any size, or `MAX_RATIO` times the file
+MAX_RATIO = 64  # tables of names that differ are packed to a twentieth at best
 PARQUET_ROWS = 128  # that are decoded at a time
+BUFFER_BYTES = 1 << 20  # of each column of a Parquet file that memory does not hold
 MAX_LABELS = 100_000  # of a video
 PARQUET_INDEX = "__index_level_"
 NAMELESS = re.compile(rf"|Unnamed: \d+(\.\d+)?|{PARQUET_INDEX}\d+__")  # as pandas calls them
@@ -83,7 +91,13 @@ def rows_of(uri: str, content: bytes) -> Iterator[ManifestRow]:
     Raises:
         ValueError: for content that is not what the name says; the message says where.
     """
-    return READERS[_suffix(uri)](content)
+    return rows_in(uri, io.BytesIO(content))
+
+
+def rows_in(uri: str, file: OpenFile) -> Iterator[ManifestRow]:
+    """The same of an open file, which is closed afterwards."""
+    with file:
+        yield from READERS[_suffix(uri)](file)
 
 
 def is_manifest(uri: str) -> bool:
@@ -106,18 +120,21 @@ def _suffix(uri: str) -> str:
     return inner if suffix == GZIP and inner in TEXTS else suffix
 
 
-def _lines(content: bytes, newline: str) -> Iterator[str]:
+def _lines(file: OpenFile, newline: str) -> Iterator[str]:
     """The lines of a text, whose compression bytes tell: a store may have unpacked what its name calls `.gz`."""
-    stream = _Unpacked(content) if content.startswith(GZIP_MAGIC) else io.BytesIO(content)
-    return text_lines(stream, newline=newline, most=max(MAX_ROWS, len(content)))
+    size_bytes = size_of(file)
+    is_packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
+    stream = _Unpacked(file, size_bytes) if is_packed else file
+    return text_lines(stream, newline=newline, most=max(MAX_ROWS, size_bytes))
 
 
 class _Unpacked(io.RawIOBase):
-    """What gzipped content unpacks to, as it is read; `ValueError` for what is damaged or too much."""
+    """What a gzipped file of `size_bytes` unpacks to, as it is read; `ValueError` for what is damaged or too much."""
 
-    def __init__(self, content: bytes) -> None:
-        self._file = gzip.GzipFile(fileobj=io.BytesIO(content))
-        self._left_bytes = MAX_UNPACKED_BYTES
+    def __init__(self, file: OpenFile, size_bytes: int) -> None:
+        self._file = gzip.GzipFile(fileobj=cast(IO[bytes], file))
+        self._most_bytes = self._left_bytes = max(MAX_UNPACKED_BYTES, MAX_RATIO * size_bytes)
 
     @override
     def readable(self) -> bool:
@@ -131,12 +148,12 @@ class _Unpacked(io.RawIOBase):
             raise ValueError(f"it cannot be unpacked: {error}") from error
         self._left_bytes -= count
         if self._left_bytes < 0:
-            raise ValueError(f"it unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB: write it as Parquet")
+            raise ValueError(f"it unpacks to more than {self._most_bytes >> 20} MiB: write it as Parquet")
         return count
 
 
-def _read_csv(content: bytes, separators: str = SEPARATORS) -> Iterator[ManifestRow]:
-    lines = _lines(content, newline="")  # they may end in \r alone
+def _read_csv(file: OpenFile, separators: str = SEPARATORS) -> Iterator[ManifestRow]:
+    lines = _lines(file, newline="")  # they may end in \r alone
     start = next(lines, "")
     declared = re.match(r'"?sep=(.?)"?\r?\n', start, re.IGNORECASE)
     skipped = 1 if declared else 0
@@ -211,8 +228,8 @@ def _named(place: str, names: Sequence[str], cells: Sequence[Any]) -> ManifestRo
     return ManifestRow(place, kept)
 
 
-def _read_json_lines(content: bytes) -> Iterator[ManifestRow]:
-    for number, line in enumerate(_lines(content, newline="\n"), 1):  # other ends of lines may be in strings
+def _read_json_lines(file: OpenFile) -> Iterator[ManifestRow]:
+    for number, line in enumerate(_lines(file, newline="\n"), 1):  # other ends of lines may be in strings
         if line.strip():
             yield _json_row(f"line {number}", line.removesuffix("\n"))
 
@@ -231,18 +248,38 @@ def _json_row(place: str, line: str) -> ManifestRow:
     )
 
 
-def _read_parquet(content: bytes) -> Iterator[ManifestRow]:
+def _read_parquet(file: OpenFile) -> Iterator[ManifestRow]:
     number = 0
     try:
-        parquet = pq.ParquetFile(pa.BufferReader(content))
-        check_claims(parquet.metadata, memoryview(content), rows_at_once=PARQUET_ROWS)
-        for batch in parquet.iter_batches(PARQUET_ROWS):
-            _check_lists(batch, number)
-            for row in batch.to_pylist():
-                number += 1
-                yield _named(f"row {number}", list(row), list(row.values()))
+        with _on_disk(file) as parquet:
+            for batch in parquet.iter_batches(PARQUET_ROWS):
+                _check_lists(batch, number)
+                for row in batch.to_pylist():
+                    number += 1
+                    yield _named(f"row {number}", list(row), list(row.values()))
     except (pa.ArrowException, OSError) as error:  # a damaged page is an OSError
         raise ValueError(str(error)) from error
+
+
+@contextmanager
+def _on_disk(file: OpenFile) -> Iterator[pq.ParquetFile]:
+    """The file, whose claims are checked: memory holds it already, or pages of it; one in a bucket is copied first."""
+    if isinstance(file, io.BytesIO):
+        content = file.getvalue()
+        with pq.ParquetFile(pa.BufferReader(content)) as parquet:
+            check_claims(parquet.metadata, memoryview(content), rows_at_once=PARQUET_ROWS)
+            yield parquet
+        return
+    with ExitStack() as stack:
+        if not isinstance(file, io.FileIO):
+            copy = stack.enter_context(TemporaryFile(prefix="framemill-", buffering=0))
+            shutil.copyfileobj(file, copy, MAX_BLOCK_BYTES)
+            file = copy
+        parquet = stack.enter_context(pq.ParquetFile(file, buffer_size=BUFFER_BYTES))
+        check_claims(
+            parquet.metadata, memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)), rows_at_once=PARQUET_ROWS
+        )
+        yield parquet
 
 
 def _check_lists(batch: pa.RecordBatch, before: int) -> None:
@@ -255,7 +292,7 @@ def _check_lists(batch: pa.RecordBatch, before: int) -> None:
                 raise ValueError(f"{rows}: a list in {name} has {longest:,} values, at most {MAX_LABELS:,}")
 
 
-TEXTS: dict[str, Callable[[bytes], Iterator[ManifestRow]]] = {
+TEXTS: dict[str, Callable[[OpenFile], Iterator[ManifestRow]]] = {
     ".csv": _read_csv,
     ".tsv": partial(_read_csv, separators="\t,;|"),
     ".jsonl": _read_json_lines,

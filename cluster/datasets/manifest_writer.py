@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.datasets.label_cells import SEPARATOR, is_printed
-from cluster.datasets.manifest import COLUMNS, ManifestError
+from cluster.datasets.manifest_videos import COLUMNS, ManifestError
 from cluster.datasets.vocabulary import read_vocabulary
 from cluster.storage import files
 from cluster.storage.parquet import encode_table

@@ -36,7 +36,7 @@ from cluster.datasets.clip_dataset import (
     text_of,
 )
 from cluster.datasets.grouped_splits import TEST, TRAINING, GroupedVideo, stored_split
-from cluster.datasets.manifest import ManifestError
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.spoken_datasets import grid, lrs, lrw
 from cluster.datasets.time_cells import MAX_SECONDS
 from cluster.datasets.vocabulary import VOCABULARY_FILE, read_vocabulary

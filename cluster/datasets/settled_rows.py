@@ -253,12 +253,19 @@ class SettledPart:
 
     def same_as(self, ids: pa.Array, contents: pa.Array, revision: str) -> NDArray[np.bool_]:
         """(ids,) whether each video is done, with exactly this content, and by this revision of the sampling."""
-        places = pc.index_in(ids, value_set=self.done["id"].combine_chunks())
+        places = self._places_of(ids)
         then = self.done["content"].combine_chunks().take(places)
         is_current = pa.array(self.is_of(revision)).take(places)
         same = pc.and_(pc.equal(then, contents), is_current)
         found: NDArray[np.bool_] = pc.fill_null(same, False).to_numpy(zero_copy_only=False)
         return found
+
+    def files_of(self, ids: pa.Array) -> pa.Array:
+        """(ids,) the place among `SettledRows.files` of that with the row of each video; null where it has no row."""
+        return self.done["file"].combine_chunks().take(self._places_of(ids))
+
+    def _places_of(self, ids: pa.Array) -> pa.Array:
+        return pc.index_in(ids, value_set=self.done["id"].combine_chunks())
 
     def failure_files(self, ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         """By id, the files that hold failures of these videos."""

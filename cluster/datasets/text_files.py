@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 START_BYTES = 4  # that tell the encoding
 MAX_LINE_CHARACTERS = 1 << 22
+BUFFER_BYTES = 1 << 16
 TOO_MANY = "a file of its size has no more that differ; write it without compression if they do"
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -37,7 +38,7 @@ def text_lines(stream: io.RawIOBase | io.BytesIO, *, newline: str, most: int) ->
         ValueError: with the number of the line, for a byte that is no text, a line of more than `MAX_LINE_CHARACTERS`,
             and more than `most` lines.
     """
-    file = io.BufferedReader(stream)
+    file = io.BufferedReader(stream, BUFFER_BYTES)
     encoding = _encoding(file.peek(START_BYTES)[:START_BYTES])
     with io.TextIOWrapper(file, encoding, newline=newline) as text:
         count = 0

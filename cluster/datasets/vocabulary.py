@@ -18,7 +18,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cluster.datasets.text_files import decoded
 from cluster.storage import files
@@ -47,16 +47,29 @@ class Vocabulary:
 
     def add(self, videos: Iterable[Video]) -> bool:
         """Append new names that `videos` use, in alphabetical order; returns whether there were any."""
-        used = {label for video in videos for label in video.labels if isinstance(label, str)}
-        new = sorted(used - self._index.keys())
-        for name in new:
-            self._index[name] = len(self.names)
-            self.names.append(name)
-        return bool(new)
+        return self.add_names(class_names(videos))
+
+    def add_names(self, names: Iterable[str]) -> bool:
+        """Append those of the names that are new, in the order given; returns whether there were any."""
+        before = len(self.names)
+        for name in names:
+            if name not in self._index:
+                self._index[name] = len(self.names)
+                self.names.append(name)
+        return len(self.names) > before
 
     def indices(self, video: Video) -> tuple[int, ...]:
         """The class indices of a video's labels."""
         return tuple(self._index[label] if isinstance(label, str) else label for label in video.labels)
+
+    def indices_of(self, indices: Sequence[int] | None, names: Sequence[str] | None) -> tuple[int, ...]:
+        """Those of labels of which some are indices and others names."""
+        return (*(indices or ()), *(self._index[name] for name in names or ()))
+
+
+def class_names(videos: Iterable[Video]) -> list[str]:
+    """The names of classes that `videos` use, in alphabetical order."""
+    return sorted({label for video in videos for label in video.labels if isinstance(label, str)})
 
 
 def read_vocabulary(uri: str) -> Vocabulary:
@@ -69,11 +82,11 @@ def write_vocabulary(uri: str, vocabulary: Vocabulary) -> None:
     files.write_bytes(uri, _content(vocabulary))
 
 
-def extend_vocabulary(writer: Writer, uri: str, videos: Iterable[Video]) -> Vocabulary:
-    """The vocabulary at `uri`, to which `writer` has added the new names that `videos` use."""
+def extend_vocabulary(writer: Writer, uri: str, names: Sequence[str]) -> Vocabulary:
+    """The vocabulary at `uri`, to which `writer` has added those of the `names` that are new."""
     while True:
         vocabulary, version = _read(writer, uri)
-        if not vocabulary.add(videos):
+        if not vocabulary.add_names(names):
             return vocabulary
         try:
             writer.replace(uri, _content(vocabulary), version)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from classifiers.model_options import parse_options
 from cluster.clips.decoder import ClipTask
 from cluster.clips.decoder_pool import ClipDecoderPool
-from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.export.config import ExportOptions
 from cluster.storage.redaction import redacted, redacted_uri
 from extractors.clips.sampling import ClipSampling

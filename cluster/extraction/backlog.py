@@ -3,7 +3,8 @@ settled once the one before it has been handed out.
 
 A part is repaired (`FeatureDataset.repaired`) before it counts, once however often it comes, and rows that are to be
 replaced are withdrawn before any of its videos is handed out. Where all videos are known and the dataset is small,
-there is one part.
+there is one part. Names of classes have their indices before a video that has them is handed out, and rows that are
+settled get the labels and splits of the manifest: at once, or where it is a stream, after all else.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import pyarrow as pa
 
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import Increment, increment_of
+from cluster.datasets.late_annotations import LateAnnotations
 from cluster.datasets.settled_rows import SettledPart, sound
 from cluster.datasets.video_stream import VideoPart, VideoStream
+from cluster.datasets.vocabulary import Vocabulary
 from cluster.extraction.config import ExtractionOptions
 from cluster.runs.open_failures import OpenFailures
 from schemas.videos import Video
@@ -41,10 +44,13 @@ class Backlog:
         self.seen = self.pending = self.earlier = 0
         self.failures = OpenFailures({})
         self.retried: dict[str, tuple[str, ...]] = {}
-        self._dataset, self._options = dataset, options
+        self._stream, self._dataset, self._options = videos, dataset, options
         self._repaired: set[int] = set()  # parts
+        self._vocabulary: Vocabulary | None = None
+        self._named = 0  # of the stream's names of classes
         dataset.clear()
         self._rows = dataset.settled_rows(in_parts=True if videos.whole is None else None)
+        self._annotations = LateAnnotations(self._rows.files) if videos.whole is None else None
         self._increments = self._joined(videos.parts(self._rows.count))
         self._whole = videos.whole
         self.is_known = self._rows.count == 1
@@ -76,10 +82,36 @@ class Backlog:
             self._dataset.withdraw(increment.replaced, part)
             self._next = replace(increment, replaced=frozenset()), part
 
+    def labels_of(self, video: Video) -> tuple[int, ...]:
+        """The class indices of a video that has been handed out."""
+        assert self._vocabulary is not None
+        return self._vocabulary.indices(video)
+
+    def annotate(self) -> int:
+        """Give settled rows the labels and splits of videos that are all known; returns how many held others."""
+        self._named_classes()
+        return self._dataset.annotate(self._stream.everything)
+
+    def annotate_late(self) -> int:
+        """The same, where they were not all known before; all have been handed out."""
+        if self._annotations is None:
+            return 0
+        return self._dataset.annotate_parts(self._annotations.parts(self._stream, self._named_classes()))
+
+    def _named_classes(self) -> Vocabulary:
+        """The names of all classes so far, with their indices."""
+        if self._vocabulary is None:
+            self._vocabulary = self._dataset.name_classes(self._stream.everything)
+        names = self._stream.class_names
+        if len(names) > self._named:
+            self._named, self._vocabulary = len(names), self._dataset.add_classes(names)
+        return self._vocabulary
+
     def __iter__(self) -> Iterator[Video | None]:
         """All that are left to do; None while it is not known which are next."""
         while self._next is not None:
             self.withdraw()
+            self._named_classes()
             yield from self._next[0].pending
             self._next, begun = None, time.monotonic()
             for found in self._increments:
@@ -102,6 +134,8 @@ class Backlog:
         """Remove what is on disk."""
         self._increments.close()
         self._rows.close()
+        if self._annotations is not None:
+            self._annotations.close()
 
     def _advance(self) -> tuple[Increment, SettledPart] | None:
         """The next part with anything to do, once it is there."""
@@ -125,11 +159,13 @@ class Backlog:
         open_places = np.flatnonzero(~part.same_as(videos.ids, videos.contents, revision))
         settled = part.settled(revision, videos.ids.take(pa.array(open_places)))
         increment = increment_of(
-            list(map(videos.video, open_places.tolist())),
+            videos.videos(open_places),
             settled,
             failures.retry_failed,
             redo_earlier=self._options.redo_earlier,
         )
+        if self._annotations is not None and videos.annotations is not None:
+            self._annotations.add(part, videos.annotations)
         self.seen += len(videos)
         self.pending += len(increment.pending)
         self.earlier += increment.earlier

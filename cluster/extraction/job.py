@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.deferred import DeferredEngine
 from cluster.extraction.backlog import Backlog
@@ -35,8 +36,8 @@ def extract_videos(options: ExtractionOptions, engine: DeferredEngine) -> ExitCo
     try:
         plan = _plan(options, read_inputs(options), engine)
         if options.dry_run:
-            relabelled = sum(map(len, plan.dataset.outdated(plan.inputs.stream.everything).values()))
             increment = plan.increment(plan.dataset.settled())
+            relabelled = sum(map(len, plan.dataset.outdated(plan.inputs.stream.everything).values()))
             print(shown(estimate(plan, increment, relabelled, engine.expected_machine)))
             return ExitCode.DONE
         with plan.dataset.lease() as lease:
@@ -45,6 +46,8 @@ def extract_videos(options: ExtractionOptions, engine: DeferredEngine) -> ExitCo
         return bad_input(error)
     except EngineError as error:  # of a dry run
         return code_of(failed(error), is_too_many=False)
+    if record.status == "failed" and isinstance(plan.inputs.stream.error, ManifestError):  # found while it was read
+        return ExitCode.BAD_INPUT
     return exit_code(record, options.failures.max_failure_ratio, plan.inputs.stream.unread_share)
 
 
@@ -91,6 +94,4 @@ def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
         if not backlog.is_empty:
             engine = start(plan, engine)
         backlog.withdraw()
-        vocabulary = dataset.name_classes(stream.everything)
-        relabelled = dataset.annotate(stream.everything)
-        return ExtractionRun(plan, backlog, engine, vocabulary=vocabulary, relabelled=relabelled)()
+        return ExtractionRun(plan, backlog, engine, relabelled=backlog.annotate())()

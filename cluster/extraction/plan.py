@@ -13,7 +13,8 @@ from typing import IO
 
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import Increment, Settled, increment_of
-from cluster.datasets.manifest import ManifestError, open_input, with_versions
+from cluster.datasets.manifest import open_input
+from cluster.datasets.manifest_videos import ManifestError, with_versions
 from cluster.datasets.partitions import Partition
 from cluster.datasets.video_stream import VideoStream, WholeVideos
 from cluster.engines.video_worker import VideoWorker

@@ -13,7 +13,6 @@ import logging
 from contextlib import closing, suppress
 
 from cluster.datasets.shard_sink import Sink
-from cluster.datasets.vocabulary import Vocabulary
 from cluster.engines.base import Engine, EngineError
 from cluster.engines.options import BEAM
 from cluster.engines.tasks import Done, Outcome, TaskQueue
@@ -38,19 +37,10 @@ logger = logging.getLogger("framemill")
 class ExtractionRun:
     """Extracts the `backlog` of `plan` with `engine`.
 
-    vocabulary  the names of all classes
     relabelled  how many settled videos have got other labels or another split
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        backlog: Backlog,
-        engine: Engine,
-        *,
-        vocabulary: Vocabulary,
-        relabelled: int,
-    ) -> None:
+    def __init__(self, plan: Plan, backlog: Backlog, engine: Engine, *, relabelled: int) -> None:
         self._plan = plan
         self._engine = engine
         self._backlog = backlog
@@ -58,7 +48,7 @@ class ExtractionRun:
         pictured = {first[len(first) * number // PICTURES].id for number in range(PICTURES) if first}
         is_beam = plan.options.engine.engine == BEAM  # whose pipeline gets them all at once
         self._queue = TaskQueue(backlog.waiting() if is_beam else backlog, thumbnails=pictured)
-        self._assembler = Assembler(vocabulary.indices, plan.run_id, plan.worker.stage.sampling)
+        self._assembler = Assembler(backlog.labels_of, plan.run_id, plan.worker.stage.sampling)
         self._sink = Sink(plan.dataset, plan.options.rows_per_shard, backlog.retried, backlog.retried)
         self._log = RunLog(plan.run_id)
         self._relabelled = relabelled
@@ -83,6 +73,8 @@ class ExtractionRun:
             status = self._work()
             try:
                 self._sink.commit()
+                if status == "completed":
+                    self._relabelled += self._backlog.annotate_late()
             except InputError as error:
                 status = failed(error)
             if status == "completed":

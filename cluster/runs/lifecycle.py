@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     FAILED = 1  # the engine gave up, or the output takes no more
-    BAD_INPUT = 2  # or another run is writing: nothing was touched
+    BAD_INPUT = 2  # or another run is writing: nothing was touched, but by a run that met it late in a large manifest
     TOO_MANY_FAILURES = 3  # everything else was done
     INTERRUPTED = 130  # by Ctrl-C or SIGTERM; what was finished is committed
 

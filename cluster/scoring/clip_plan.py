@@ -20,7 +20,8 @@ from typing_extensions import override
 from classifiers.inference.clip_base import ClipClassifier
 from classifiers.model_options import parse_options
 from cluster.datasets.feature_dataset import FeatureDataset
-from cluster.datasets.manifest import ManifestError, read_videos, with_versions
+from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_videos import ManifestError, with_versions
 from cluster.engines.stage import VideoStage
 from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id

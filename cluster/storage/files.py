@@ -59,22 +59,28 @@ def scheme_of(uri: str) -> str:
     """The scheme of `uri` in lower case; `file` for a plain path. Raises `StorageError` for an unknown one."""
     match = _SCHEME.match(uri)
     scheme = match.group(1).lower() if match else "file"
-    shown = repr(redacted_uri(uri)[:MESSAGE_CHARACTERS])
     is_chained = "::" in uri and (scheme != "file" or "://" in uri.partition("::")[2])
     if scheme not in SCHEMES or is_chained:
-        raise StorageError(f"{shown}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)")
+        raise StorageError(
+            f"{_shown(uri)}: only these schemes are read: {', '.join(SCHEMES)} (and none inside another)"
+        )
     if match and scheme != "file" and not uri[match.end() :].strip("/"):
-        raise StorageError(f"{shown}: a bucket or host is missing after {match.group()}")
+        raise StorageError(f"{_shown(uri)}: a bucket or host is missing after {match.group()}")
     of_file = _FILE.match(uri)
     if scheme == "file" and match and not (of_file and of_file["host"].lower() in _HERE):
         raise StorageError(
-            f"{shown}: an absolute path follows file:// (file:///folder/name), or a path without file://"
+            f"{_shown(uri)}: an absolute path follows file:// (file:///folder/name), or a path without file://"
         )
     if scheme in HTTP and not _has_port(uri):
         raise StorageError(
-            f"{shown}: what follows its host is no port; in a password, / ? # and @ are written %2F %3F %23 and %40"
+            f"{_shown(uri)}: what follows its host is no port; in a password, / ? # and @ are written %2F %3F %23 and "
+            "%40"
         )
     return scheme
+
+
+def _shown(uri: str) -> str:
+    return repr(redacted_uri(uri)[:MESSAGE_CHARACTERS])
 
 
 def _has_port(uri: str) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
 MIN_BLOCK_BYTES = 256 << 10
 JUMP_BYTES = 16 << 10  # first request after a seek, which may be for a box of a few bytes
@@ -87,6 +87,14 @@ class RangeReader(io.RawIOBase):
         data = block.data[offset : offset + size]
         self._position += len(data)
         return data
+
+    @override
+    def readinto(self, buffer: Buffer) -> int:
+        """The same, into a buffer."""
+        view = memoryview(buffer)
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
 
     @override
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

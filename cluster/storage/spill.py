@@ -6,6 +6,7 @@ that is read, and the rows that are being collected.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,15 +62,22 @@ class Spill:
         self._collected, self._collected_rows = [], 0
         self._runs.append((path, starts))
 
-    def part(self, number: int, first: int = 0, end: int | None = None) -> pa.Table:
-        """The rows of a part, in the runs from `first` to before `end`, in the order in which they came."""
-        tables = [self.schema.empty_table()]
+    def part(
+        self, number: int, first: int = 0, end: int | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """The rows of a part, or some of their `columns`, in the order in which they came.
+
+        first, end  the runs that are read: from one to before the other
+        """
+        places = None if columns is None else list(map(self.schema.get_field_index, columns))
+        options = pa.ipc.IpcReadOptions(included_fields=places)
+        tables = [self.schema.empty_table().select(self.schema.names if columns is None else columns)]
         for path, starts in self._runs[first:end]:
             size = starts[number + 1] - starts[number]
             if size:
                 with path.open("rb", buffering=0) as file:
                     file.seek(starts[number])
-                    tables.append(pa.ipc.open_stream(file.read(size)).read_all())
+                    tables.append(pa.ipc.open_stream(file.read(size), options=options).read_all())
         return pa.concat_tables(tables)
 
     def close(self) -> None:

@@ -38,14 +38,21 @@ logger = logging.getLogger("framemill")
 
 
 def versions_of(
-    uris: Iterable[str], policy: ReadPolicy = STRICT, *, total_seconds: float = TOTAL_SECONDS
+    uris: Iterable[str],
+    policy: ReadPolicy = STRICT,
+    *,
+    total_seconds: float = TOTAL_SECONDS,
+    silent: Counter[str] | None = None,
 ) -> dict[str, str]:
     """The current versions of files by their URIs, without those that are missing or cannot be reached.
 
     That of a tar's member is the tar's, with the bytes that it takes.
+
+    silent  by server, how many requests in a row had no answer; given again for further files, it spares them theirs
     """
     parts = {uri: part_of(uri) for uri in uris}
-    found = _Survey((part.uri if part else uri for uri, part in parts.items()), policy).carry_out(total_seconds)
+    survey = _Survey((part.uri if part else uri for uri, part in parts.items()), policy, silent)
+    found = survey.carry_out(total_seconds)
     versions = {
         uri: member_version(found.get(part.uri, ""), uri) if part else found.get(uri, "") for uri, part in parts.items()
     }
@@ -55,11 +62,12 @@ def versions_of(
 class _Survey:
     """Asks for the versions of files; `open` are those that nobody has answered for."""
 
-    def __init__(self, uris: Iterable[str], policy: ReadPolicy) -> None:
+    def __init__(self, uris: Iterable[str], policy: ReadPolicy, silent: Counter[str] | None) -> None:
         self._policy = policy
         self._lock = threading.Lock()
         self._versions: dict[str, str] = {}
-        self._silent: Counter[str] = Counter()  # by server: requests in a row without an answer
+        self._silent = Counter() if silent is None else silent
+        self._told = {server for server, count in self._silent.items() if count >= SILENT_REQUESTS}
         self._folders: dict[str, dict[str, str]] = defaultdict(dict)  # folder of a bucket → name in it → URI
         self._single: list[str] = []
         for uri in dict.fromkeys(uris):
@@ -83,8 +91,8 @@ class _Survey:
         self._ask([partial(self._request, uri) for uri in others], deadline)
         with self._lock:
             left, versions = sorted(self._open), dict(self._versions)
-        if left:
-            servers = sorted({_server(uri) for uri in left})
+        servers = sorted({_server(uri) for uri in left})
+        if not self._told.issuperset(servers):
             logger.warning(
                 f"the versions of {len(left)} of {asked} files are not known, as {examples(servers, str)} did not "
                 f"answer in time ({ANSWER_SECONDS:g} s a request, {total_seconds:g} s in all): what an earlier run "
@@ -158,7 +166,7 @@ class _Survey:
     def _take(self, versions: Mapping[str, str]) -> None:
         with self._lock:
             self._versions |= versions
-            self._open -= versions.keys()
+            self._open.difference_update(versions)
 
 
 def _version(uri: str, policy: ReadPolicy) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.data.class_choice import LabelLists
-from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.manifest import read_videos
 from cluster.datasets.manifest_rows import READERS, is_manifest
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.vocabulary import VOCABULARY_FILE, ClassNamesError, Vocabulary, read_class_names
 from cluster.storage import files
 from schemas.errors import InputError, examples

@@ -12,7 +12,8 @@ from typing import Any
 
 from classifiers.inference.lip_reader import LipReader
 from classifiers.weights.checkpoint import CheckpointError
-from cluster.datasets.manifest import ManifestError, read_videos, with_versions
+from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_videos import ManifestError, with_versions
 from cluster.datasets.transcript_dataset import TranscriptDataset
 from cluster.engines.video_worker import VideoWorker
 from cluster.runs.lifecycle import new_run_id

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.clip_dataset import DatasetLocation, by_stem, lines_of, list_of_files, refuse, stem_of
-from cluster.datasets.manifest import ManifestError
+from cluster.datasets.manifest_videos import ManifestError
 from tests.cluster.datasets.test_public_datasets import touch
 from tests.support.tars import tar_bytes
 

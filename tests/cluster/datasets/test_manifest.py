@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.datasets import manifest
-from cluster.datasets.manifest import HERE, MAX_PROBLEMS, ManifestError, read_videos
+from cluster.datasets import manifest_videos
+from cluster.datasets.manifest import read_videos
 from cluster.datasets.manifest_rows import is_manifest
+from cluster.datasets.manifest_videos import HERE, MAX_PROBLEMS, ManifestError
 from cluster.storage import files
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.retry import RetryPolicy
@@ -384,7 +385,7 @@ def test_a_field_of_any_length_is_no_more_than_a_problem(tmp_path):
 
 
 def test_problems_without_end_are_not_all_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "MAX_FOUND", 50)
+    monkeypatch.setattr(manifest_videos, "MAX_FOUND", 50)
     found = problems(write(tmp_path, "m.csv", "id,uri\n" + "x,\n" * 100))
     assert found[49:] == ("line 51: no uri", "line 52: no uri", "line 53 and those after it are not read")
     row = "{" + ", ".join(f'"c{number}": 1' for number in range(5000)) + "}"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.manifest import read_videos
 from cluster.datasets.manifest_job import ManifestOptions, make_manifest
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.vocabulary import read_class_names
 from cluster.storage import files
 from schemas.errors import InputError

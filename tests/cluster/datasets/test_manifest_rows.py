@@ -151,6 +151,12 @@ def test_gzip_that_is_broken_or_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
         rows(gzip.compress(bytes(64 << 20)), "m.csv.gz")
 
 
+def test_a_large_file_unpacks_to_as_much_as_names_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest_rows, "MAX_UNPACKED_BYTES", 1000)
+    names = "".join(f"shards/{number // 100:05d}/clip-{number:09d}.mp4\n" for number in range(10_000))
+    assert len(rows(gzip.compress(f"uri\n{names}".encode()), "m.csv.gz")) == 10_000
+
+
 @pytest.mark.parametrize("name", ["m.csv", "a/M.TSV", "gs://b/m.csv.gz", "m.jsonl.gz", "m.ndjson", "m.parquet"])
 def test_manifests_are_told_by_their_names(name: str) -> None:
     assert is_manifest(name)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.datasets.manifest import ManifestError, read_videos
+from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.manifest_writer import write_manifest
 from schemas.spoken_words import SpokenWord
 from schemas.videos import Video

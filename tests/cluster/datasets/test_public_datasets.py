@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.clip_dataset import ClipDataset, DatasetLocation
-from cluster.datasets.manifest import ManifestError
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.public_datasets import DATASETS
 
 CLASSES = ("BabyCrawling", "IceDancing")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cluster.datasets import tar_videos
-from cluster.datasets.manifest import ManifestError, read_input, read_videos, with_versions
+from cluster.datasets.manifest import read_input, read_videos
+from cluster.datasets.manifest_videos import ManifestError, with_versions
 from cluster.datasets.manifest_writer import write_manifest
 from cluster.datasets.tar_videos import split_name, unpacked
 from cluster.storage import files

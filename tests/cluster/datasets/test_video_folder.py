@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cluster.datasets.increment import FailedBefore, Settled, increment_of
-from cluster.datasets.manifest import ManifestError, read_input, read_videos
+from cluster.datasets.manifest import read_input, read_videos
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.video_folder import described, distinct_ids, list_videos
 from cluster.storage import files
 from cluster.storage.read_policy import STRICT, ReadPolicy

@@ -168,7 +168,7 @@ def test_names_that_an_overtaken_run_adds_meanwhile_are_kept():
         uri = f"{bucket}/vocabulary.csv"
         writer = Lease(f"{bucket}/lease.json", "r2")
         writer.acquire()
-        assert extend_vocabulary(writer, uri, [Video("a", "a", ("cat",))]).names == ["cat"]
+        assert extend_vocabulary(writer, uri, ["cat"]).names == ["cat"]
         replace = writer.replace
 
         def replace_late(where: str, data: bytes, version: str) -> str:
@@ -177,6 +177,6 @@ def test_names_that_an_overtaken_run_adds_meanwhile_are_kept():
             return replace(where, data, version)
 
         writer.replace = replace_late
-        assert extend_vocabulary(writer, uri, [Video("b", "b", ("dog", "cat"))]).names == ["cat", "late", "dog"]
+        assert extend_vocabulary(writer, uri, ["dog", "cat"]).names == ["cat", "late", "dog"]
         assert read_vocabulary(uri).names == ["cat", "late", "dog"]
         writer.release()

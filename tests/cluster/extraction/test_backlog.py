@@ -13,19 +13,21 @@ from cluster.datasets import feature_dataset, manifest
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import RETRY_ALL
 from cluster.datasets.manifest import open_input
+from cluster.datasets.manifest_videos import with_versions
 from cluster.datasets.partitions import WHOLE, hashes_of
+from cluster.datasets.spilled_videos import ListedVideos
 from cluster.datasets.video_folder import FolderListing
-from cluster.datasets.video_stream import ListedVideos
 from cluster.extraction import backlog as backlog_module
 from cluster.extraction.backlog import Backlog
 from cluster.extraction.config import ExtractionOptions
 from cluster.storage.buckets import StoredFile
 from schemas.failures import FailureRow
 from schemas.videos import Video
-from tests.support.dataset import ids
+from tests.support.dataset import ids, rows
 from tests.support.folders import touch
 from tests.support.nightly_writers import failure, feature_row
 from tests.support.nightly_writers import feature_dataset as dataset_of
+from tests.support.tars import tar_bytes
 
 COUNT = 40
 NAMES = [f"{number:02d}" for number in range(COUNT)]
@@ -165,3 +167,26 @@ def test_an_index_saves_the_reading_of_files(videos: Path, output: Path, in_part
     for made, _ in backlog(videos, output):
         list(made)
         assert made.pending == 11 + 3, "what has lost its shard since counts no more"
+
+
+@pytest.mark.parametrize("source", ["in", "m.csv"])
+def test_settled_rows_get_labels_that_tars_hold_once_all_is_known(
+    tmp_path: Path, source: str, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "FIRST_ROWS", manifest.FIRST_FILES)
+    touch(tmp_path / "in", *(f"{name}.mp4" for name in NAMES))
+    (tmp_path / "in" / "t.tar").write_bytes(tar_bytes([("a.mp4", b"1"), ("a.cls", b"7"), ("b.mp4", b"2")]))
+    (tmp_path / "m.csv").write_text("id,uri\nt,in/t.tar\n" + "".join(f"{name},in/{name}.mp4\n" for name in NAMES))
+    output, source = tmp_path / "out", str(tmp_path / source)
+    dataset = dataset_of(str(output), "r1")
+    settled = [f"t/{name}" for name in "ab"]
+    with closing(open_input(source)) as stream:
+        done = [(feature_row(video, "r1"), video.version) for video in with_versions(stream.all())]
+    for number, row in enumerate(done):
+        dataset.commit(number, [row], [], ())
+    for made, _ in backlog(Path(source), output):
+        assert made.is_empty
+        assert (bool(made.annotate()), bool(made.annotate_late())) == (not in_parts, in_parts)
+    held = {row["id"]: row["labels"] for row in rows(output)}
+    assert [held[name] for name in settled] == [[7], []]
+    assert held[NAMES[0]] == []

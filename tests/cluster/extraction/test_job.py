@@ -1,3 +1,4 @@
+import csv
 import json
 import logging
 import os
@@ -516,3 +517,62 @@ def test_a_dry_run_of_a_partition_tells_what_the_run_would_label(videos, tmp_pat
             assert "1 settled videos get the labels and splits of the manifest" in capsys.readouterr().out
         assert run_extraction(config(manifest, output, **options)) == ExitCode.DONE
     assert [record.counts.relabelled for record in records(output)] == [0, 1]
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """Limits that a manifest of a few rows is above."""
+    monkeypatch.setattr("cluster.datasets.manifest.FIRST_ROWS", 2)
+    monkeypatch.setattr("cluster.datasets.manifest_stream.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("cluster.datasets.feature_dataset.FEW_FILES", 1)
+
+
+def test_a_manifest_that_is_read_meanwhile_makes_the_rows_of_one_that_is_read_before(videos, tmp_path, log, streamed):
+    names, output = ["a.mp4", "b.mkv", "sound.mp4", "sub/c.mp4", "text.mp4"], tmp_path / "out"
+
+    def run(labels):
+        lines = [f"v{number},{videos / names[number]},{label}" for number, label in enumerate(labels)]
+        (tmp_path / "m.csv").write_text("\n".join(["id,uri,labels", *lines, ""]))
+        assert run_extraction(config(tmp_path / "m.csv", output, rows_per_shard=1, max_failure_ratio=1.0)) == 0
+        names_of = dict(csv.reader((output / "vocabulary.csv").read_text().splitlines()))
+        assert {row["id"]: ";".join(names_of[str(index)] for index in row["labels"]) for row in rows(output)} == {
+            f"v{number}": label for number, label in enumerate(labels[:4])
+        }
+
+    run(["dog", "cat;dog", "", "ant", "bee"])
+    assert "so far, into " in log.text
+    run(["dog", "cat;dog", "", "ant", "bee"])
+    run(["cat", "", "new", "ant", "bee"])
+    assert [account(record) for record in records(output)] == [(5, 0, 4, 1), (5, 5, 0, 0), (5, 5, 0, 0)]
+    assert [record.counts.relabelled for record in records(output)] == [0, 0, 3]
+    assert (
+        "3 settled videos have got the labels and splits of the manifest; 1 of them have no label any more" in log.text
+    )
+
+
+def test_a_problem_late_in_a_manifest_ends_the_run_and_what_is_done_is_kept(videos, tmp_path, log, streamed):
+    manifest, output = tmp_path / "m.csv", tmp_path / "out"
+    lines = ["id,uri,end_seconds", f"a,{videos / 'a.mp4'},", f"b,{videos / 'b.mkv'},", f"c,{videos / 'sub/c.mp4'},"]
+    manifest.write_text("\n".join(["id,uri,end_seconds", *lines[1:3], ""]))
+    assert run_extraction(config(manifest, output)) == ExitCode.DONE
+    manifest.write_text("\n".join([*lines, "d,x.mp4,x", f"a,{videos / 'sound.mp4'},", ""]))
+    assert run_extraction(config(manifest, output, rows_per_shard=1)) == ExitCode.BAD_INPUT
+    assert "line 5: end_seconds must be a number of seconds" in log.text
+    assert "id 'a' stands for both" in log.text
+    assert {"a", "b"} <= set(ids(output)) <= {"a", "b", "c"}
+    assert run_extraction(config(manifest, output, dry_run=True)) == ExitCode.BAD_INPUT
+    manifest.write_text("\n".join([*lines, ""]))
+    assert run_extraction(config(manifest, output)) == ExitCode.DONE
+    assert ids(output) == ["a", "b", "c"]
+
+
+def test_a_dry_run_of_a_manifest_that_would_be_a_stream_tells_what_the_run_would_do(videos, tmp_path, capsys, streamed):
+    manifest = tmp_path / "m.csv"
+    for labels in ("dog,cat,", "cat,cat,ant"):
+        cells = zip(("a.mp4", "b.mkv", "sub/c.mp4"), labels.split(","), strict=True)
+        manifest.write_text("".join(["uri,labels\n", *(f"{videos / name},{label}\n" for name, label in cells)]))
+        assert run_extraction(config(manifest, tmp_path / "out", dry_run=True)) == ExitCode.DONE
+        text = capsys.readouterr().out
+        assert ("2 settled videos get the labels and splits of the manifest" in text) == (labels != "dog,cat,")
+        assert run_extraction(config(manifest, tmp_path / "out")) == ExitCode.DONE
+    assert [record.counts.relabelled for record in records(tmp_path / "out")] == [0, 2]

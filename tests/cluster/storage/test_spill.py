@@ -28,6 +28,8 @@ def test_rows_come_back_by_part_in_the_order_in_which_they_came(monkeypatch: pyt
         assert rows.part(1)["n"].to_pylist() == list(range(1, 30, 3))
         assert rows.part(1, 1, 3)["n"].to_pylist() == [7, 10, 13, 16]
         assert rows.part(3) == SCHEMA.empty_table()
+        assert rows.part(1, columns=["n"]) == rows.part(1).select(["n"])
+        assert rows.part(3, columns=["n"]) == SCHEMA.empty_table().select(["n"])
         rows.flush()
         assert rows.runs == 5, "nothing more is there"
 

@@ -1,5 +1,6 @@
 import logging
 import time
+from collections import Counter
 
 import pytest
 
@@ -67,6 +68,20 @@ def test_a_server_that_is_silent_is_not_asked_again(log, monkeypatch):
         paths = set(tarpit.requests)
     assert SILENT_REQUESTS <= len(paths) <= SILENT_REQUESTS + 2  # those in flight when it is given up
     assert "the versions of 100 of 100 files are not known" in log.text
+
+
+def test_a_server_that_was_silent_is_not_asked_for_further_files(tmp_path, log, monkeypatch):
+    monkeypatch.setattr("cluster.storage.versions.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("cluster.storage.versions.RETRY_POLICY", RetryPolicy(total_seconds=0.0))
+    (tmp_path / "v.mp4").write_bytes(b"video")
+    silent = Counter()
+    with hostile_server() as tarpit:
+        assert not versions_of([f"{tarpit.url}/silent/{number}.mp4" for number in range(9)], silent=silent)
+        asked = len(tarpit.requests)
+        further = [f"{tarpit.url}/silent/further.mp4", str(tmp_path / "v.mp4")]
+        assert versions_of(further, silent=silent).keys() == {further[1]}
+        assert len(tarpit.requests) == asked
+    assert len(log.records) == 1, "it is told once"
 
 
 def test_missing_files_are_an_answer(tmp_path, log):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.datasets.manifest import ManifestError
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.vocabulary import ClassNamesError
 from cluster.training.manifest_labels import LabelsError, labels_of, read_manifest_labels
 from schemas.videos import Video

@@ -1,0 +1,316 @@
+"""Videos that are found while others are worked on: in a folder that is being listed, or a manifest that is being read.
+
+What a thread has found by then is a window, which is on this machine's disk and goes through all parts before the next
+one begins. Each is at least as large as all before it, so that few of them go through the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from threading import Lock, Thread
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from typing_extensions import override
+
+from cluster.datasets.annotations import GIVEN
+from cluster.datasets.partitions import PARTS, WHOLE, Partition, hashes_of
+from cluster.datasets.video_folder import FolderListing, VideoFolder
+from cluster.datasets.video_stream import VideoPart, VideoStream, WholeVideos
+from cluster.storage.buckets import StoredFile
+from cluster.storage.files import StorageError
+from cluster.storage.spill import Spill
+from schemas.errors import examples
+from schemas.spoken_words import SpokenWord
+from schemas.videos import MICROSECONDS, Seconds, Video, content_of, whole_microseconds
+
+WORD = pa.struct([("word", pa.string()), ("start_us", pa.int64()), ("end_us", pa.int64())])
+# A file name may be no text: URIs are kept as bytes. `content` is null where it is the version.
+SPILLED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("uri", pa.binary()),
+        ("version", pa.string()),
+        ("content", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("labels", pa.list_(pa.int32())),
+        ("names", pa.list_(pa.string())),
+        ("split", pa.string()),
+        ("group", pa.string()),
+        ("text", pa.string()),
+        ("start_us", pa.int64()),
+        ("end_us", pa.int64()),
+        ("words", pa.list_(WORD)),
+    ]
+)
+ENCODING = "utf-8", "surrogateescape"
+WINDOW_SECONDS = 10.0  # after which a window may be smaller than all before it
+
+
+class SpilledVideos(VideoStream):
+    """Those of the videos that a partition holds, which `_find` adds in a thread of its own."""
+
+    def __init__(self, partition: Partition) -> None:
+        self.class_names: list[str] = []
+        self._partition = partition
+        self._videos: Sequence[Video] | None = None
+        self._spill = Spill(SPILLED, PARTS)
+        self._lock = Lock()
+        self._is_over, self._is_closed = True, False  # whether the thread is at its end, and is to end
+
+    @abstractmethod
+    def _find_all(self) -> Sequence[Video]:
+        """All of them, of all partitions. Raises what `_find` does."""
+
+    @abstractmethod
+    def _find(self) -> None:
+        """Add all of them; raises an exception for what cannot be worked on, which ends the stream."""
+
+    @abstractmethod
+    def _distinct(self, found: pa.Table, earlier_ids: Callable[[], pa.ChunkedArray]) -> pa.Table:
+        """The rows whose ids are not there before them; `earlier_ids` are those of earlier windows in the same part."""
+
+    @property
+    @override
+    def whole(self) -> Sequence[Video] | None:
+        return self._videos
+
+    @override
+    def all(self) -> Sequence[Video]:
+        if self._videos is None:
+            self.everything = self._find_all()
+            self._videos = WholeVideos(self.everything, partition=self._partition).all()
+        return self._videos
+
+    @override
+    def parts(self, count: int) -> Iterator[VideoPart | None]:
+        if self._videos is not None:
+            yield from WholeVideos(self._videos, partition=self._partition).parts(count)
+            return
+        assert count == PARTS
+        self._is_over = False
+        Thread(target=self._run, name="videos", daemon=True).start()
+        taken = taken_rows = 0
+        awaited_since = time.monotonic()
+        while True:
+            is_over, rows = self._is_over, self._spill.rows  # in this order: no row comes after the end
+            self._raise()
+            if rows == taken_rows and is_over:
+                return
+            has_waited = time.monotonic() > awaited_since + WINDOW_SECONDS
+            if rows == taken_rows or not (is_over or rows >= 2 * taken_rows or has_waited):
+                yield None
+                continue
+            end, rows = self._flushed()
+            for number in range(PARTS):
+                self._raise()
+                found = self._spill.part(number, taken, end)
+                if len(found):
+                    found = self._distinct(found, partial(self._ids, number, taken))
+                if len(found):
+                    yield _part(number, found)
+            taken, taken_rows, awaited_since = end, rows, time.monotonic()
+
+    @override
+    def close(self) -> None:
+        self._is_closed = True
+        if self._is_over:  # otherwise the thread does so
+            self._release()
+
+    def _release(self) -> None:
+        self._spill.close()
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def _flushed(self) -> tuple[int, int]:
+        """How many runs and rows there are, all of them on disk."""
+        with self._lock:
+            self._spill.flush()
+            return self._spill.runs, self._spill.rows
+
+    def _ids(self, number: int, end: int) -> pa.ChunkedArray:
+        """The ids of a part in the runs before `end`."""
+        return self._spill.part(number, 0, end, ("id",))["id"]
+
+    def _run(self) -> None:
+        try:
+            self._find()
+        except OSError as error:  # of a disk, this machine's among them
+            self.error = StorageError(f"the input cannot be read to its end: {error}")
+        except Exception as error:
+            self.error = error
+        self._is_over = True
+        if self._is_closed:
+            self._release()
+
+    def _add(self, videos: Sequence[Video]) -> None:
+        """Take videos of any partition."""
+        self._annotate(videos)
+        hashes = hashes_of(video.id for video in videos)
+        numbers = self._partition.parts(hashes)
+        if self._partition != WHOLE:
+            held = self._partition.holds(hashes)
+            videos, numbers = [videos[place] for place in held.nonzero()[0].tolist()], numbers[held]
+        table = spilled(self._completed(videos))
+        with self._lock:
+            self._spill.add(table, numbers)
+
+    def _completed(self, videos: Sequence[Video]) -> Sequence[Video]:
+        """The videos with all that is known of them; the partition holds them."""
+        return videos
+
+    def _annotate(self, videos: Sequence[Video]) -> None:
+        """Take the names of classes, before there are videos that have them."""
+        self.has_splits = self.has_splits or any(video.split for video in videos)
+        labels = {label for video in videos for label in video.labels}
+        self.has_labels = self.has_labels or bool(labels)
+        self.class_names += sorted({label for label in labels if isinstance(label, str)}.difference(self.class_names))
+
+
+def spilled(videos: Sequence[Video]) -> pa.Table:
+    """Videos as a table of `SPILLED`."""
+    rows = [
+        (
+            video.id,
+            video.uri.encode(*ENCODING),
+            video.version,
+            None if video.end_seconds is None and not video.start_seconds else content_of(video),
+            video.size_bytes,
+            *_labels(video.labels),
+            video.split or None,
+            video.group or None,
+            video.text or None,
+            _microseconds(video.start_seconds) or None,
+            _microseconds(video.end_seconds),
+            [(word.word, _microseconds(word.start_seconds), _microseconds(word.end_seconds)) for word in video.words]
+            if video.words
+            else None,
+        )
+        for video in videos
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(SPILLED)
+    return pa.Table.from_arrays(list(map(pa.array, columns, SPILLED.types)), schema=SPILLED)
+
+
+def video_of(row: Mapping[str, Any]) -> Video:
+    """The video of a row of `SPILLED`, or of some of its columns."""
+    start, end = row.get("start_us"), row.get("end_us")
+    return Video(
+        id=row["id"],
+        uri=row["uri"].decode(*ENCODING),
+        labels=(*(row.get("labels") or ()), *(row.get("names") or ())),
+        split=row.get("split") or "",
+        start_seconds=_seconds(start or 0),
+        end_seconds=None if end is None else _seconds(end),
+        version=row.get("version") or "",
+        group=row.get("group") or "",
+        text=row.get("text") or "",
+        words=tuple(
+            SpokenWord(word["word"], _seconds(word["start_us"]), _seconds(word["end_us"]))
+            for word in row.get("words") or ()
+        ),
+        size_bytes=row.get("size_bytes"),
+    )
+
+
+def _labels(labels: tuple[int | str, ...]) -> tuple[list[int] | None, list[str] | None]:
+    if not labels:
+        return None, None
+    indices = [label for label in labels if isinstance(label, int)]
+    names = [label for label in labels if isinstance(label, str)]
+    return indices or None, names or None
+
+
+def _microseconds(seconds: Seconds | None) -> int | None:
+    return None if seconds is None else int(seconds * MICROSECONDS)
+
+
+def _seconds(microseconds: int) -> Seconds:
+    if not microseconds:
+        return 0
+    return whole_microseconds(Fraction(microseconds, MICROSECONDS))
+
+
+def _part(number: int, found: pa.Table) -> VideoPart:
+    contents = pc.coalesce(found["content"], found["version"]).combine_chunks()
+    return VideoPart(
+        number,
+        found["id"].combine_chunks(),
+        contents,
+        lambda places: list(map(video_of, found.take(pa.array(places)).to_pylist())),
+        found.select(GIVEN.names),
+    )
+
+
+class ListedVideos(SpilledVideos):
+    """The videos in a folder; `files` of the listing are still being listed.
+
+    `check` raises an exception for a whole folder that cannot be worked on.
+    """
+
+    def __init__(
+        self,
+        listing: FolderListing,
+        files: Iterable[Sequence[StoredFile]],
+        check: Callable[[VideoFolder], object],
+        partition: Partition = WHOLE,
+    ) -> None:
+        super().__init__(partition)
+        self._listing, self._files, self._check = listing, files, check
+        self._has_videos = False
+
+    @property
+    @override
+    def unread(self) -> tuple[str, ...]:
+        return (*self._listing.unread, *self._listing.unread_tars, *self._listing.outside)
+
+    @property
+    @override
+    def unread_share(self) -> float:
+        return self._listing.unread_share
+
+    @override
+    def close(self) -> None:
+        super().close()
+        self._listing.close()
+
+    @override
+    def _find_all(self) -> Sequence[Video]:
+        found = self._listing.folder(file for some in self._files for file in some)
+        self._check(found)
+        return found.videos
+
+    @override
+    def _find(self) -> None:
+        for some in self._files:
+            if self._is_closed:
+                break
+            if not self._listing.is_ordered:
+                raise StorageError("this store lists its files in no order, and there are too many: give a manifest")
+            for videos in self._listing.some_videos(some):
+                if self._is_closed:
+                    break
+                self._has_videos = self._has_videos or bool(videos)
+                self._add(videos)
+        if self._has_videos or self._is_closed:
+            self._listing.log_members()
+        else:
+            self._check(self._listing.folder(()))  # which says what there is instead
+
+    @override
+    def _distinct(self, found: pa.Table, earlier_ids: Callable[[], pa.ChunkedArray]) -> pa.Table:
+        earlier = earlier_ids() if self._listing.tars else pa.array([], pa.string())
+        ids = found["id"]
+        if len(ids.unique()) < len(ids) or pc.any(pc.is_in(ids, value_set=earlier)).as_py():
+            counts = Counter([*earlier.to_pylist(), *ids.to_pylist()])
+            twice = sorted(name for name, count in counts.items() if count > 1)
+            raise StorageError(f"members of tars have the ids of other videos, rename the tars: {examples(twice)}")
+        return found
