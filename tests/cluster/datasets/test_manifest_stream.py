@@ -88,20 +88,35 @@ def videos_of(stream: VideoStream) -> dict[str, Video]:
 
 
 def problems_of(source: str, partition: Partition = WHOLE) -> tuple[tuple[str, ...], dict[str, Video]]:
-    """What is wrong with a manifest, and the videos that are handed out all the same."""
+    """What is wrong with a manifest, and the videos that are handed out all the same: all that may be."""
     found: dict[str, Video] = {}
+    is_read, may_end = Event(), Event()
     with closing(open_input(source, partition=partition)) as stream:
-        assert stream.whole is None
+        assert isinstance(stream, StreamedManifest)
+        all_problems = stream._all_problems
+
+        def held_back() -> list[str]:
+            is_read.set()
+            assert may_end.wait(60)
+            return all_problems()
+
+        stream._all_problems = held_back  # type: ignore[method-assign]
         with pytest.raises(ManifestError) as caught:
-            _take_all(stream, found)
+            _take_all(stream, found, is_read, may_end)
     assert stream.error is caught.value
     return caught.value.lines, found
 
 
-def _take_all(stream: VideoStream, found: dict[str, Video]) -> None:
+def _take_all(stream: VideoStream, found: dict[str, Video], is_read: Event, may_end: Event) -> None:
+    was_read = False
     for part in stream.parts(PARTS):
         if part is not None:
             found |= {video.id: video for video in part.videos(np.arange(len(part)))}
+        elif was_read:  # and nothing is left
+            may_end.set()
+        else:
+            time.sleep(0.001)
+        was_read = is_read.is_set()
 
 
 @pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.csv.gz", "m.jsonl", "m.jsonl.gz", "m.parquet"])
