@@ -112,9 +112,9 @@ def _take_all(stream: VideoStream, found: dict[str, Video], is_read: Event, may_
     for part in stream.parts(PARTS):
         if part is not None:
             found |= {video.id: video for video in part.videos(np.arange(len(part)))}
-        elif was_read:  # and nothing is left
-            may_end.set()
         else:
+            if was_read:  # and nothing is left
+                may_end.set()
             time.sleep(0.001)
         was_read = is_read.is_set()
 
