@@ -4,14 +4,13 @@
     ledger/part-RUN-00000.parquet     their ids and contents; counts once the shard of its name is there
     failures/part-RUN-00000.parquet   videos without a row, with the reason
     …/part-RUN-00000_0001.parquet     what a compaction has made of it and of earlier ones (`schemas.replaced`)
-    vocabulary.csv                    class names, where labels were given by name
     index/                            the lines of many ledgers in few files (`ledger_index`)
+    vocabulary.csv                    as in `cluster.datasets.annotated_dataset`
     runs/, lease.json                 as in `cluster.datasets.folder`
 
 Every id is in `features` or in `failures`, never in both: a video that succeeds after having failed leaves `failures`
 right after its row is committed, and `prepare` clears what a crash left in between. The row of a video whose
-content has changed is withdrawn before the video is extracted again. Labels and splits follow the manifest: shards
-whose rows hold others are replaced one by one, and a run that is cut short leaves the rest to the next one.
+content has changed is withdrawn before the video is extracted again.
 
 No id has two rows: a run that was overtaken changes nothing more (`cluster.storage.fence`). Where a store could not
 prevent it, or an earlier release did not, `prepare` keeps the row of the latest run.
@@ -19,7 +18,6 @@ prevent it, or an earlier release did not, `prepare` keeps the row of the latest
 
 from __future__ import annotations
 
-import logging
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,21 +25,20 @@ from contextlib import closing
 
 import pyarrow as pa
 
-from cluster.datasets.annotations import ANNOTATED, Annotations, annotations_of, emptied
+from cluster.datasets.annotated_dataset import AnnotatedDataset
 from cluster.datasets.committed import committed_features
-from cluster.datasets.folder import DatasetError, DatasetFolder, stored_parquet
+from cluster.datasets.folder import DatasetError
 from cluster.datasets.increment import FailedBefore, Settled
 from cluster.datasets.ledger_index import newest_index, write_index
-from cluster.datasets.partitioning import COUNT_FILE, begin_partition, check_partitioning, shared_lease
+from cluster.datasets.partitioning import COUNT_FILE, begin_partition, check_partitioning
 from cluster.datasets.partitions import PARTS, WHOLE, Partition
 from cluster.datasets.settled_rows import SettledFile, SettledPart, SettledRows, all_gone
 from cluster.datasets.shard_index import IndexedShard
 from cluster.datasets.stored_settings import differences, other_settings, schema_beside, settings_of, stored_schema
 from cluster.datasets.tables import StoredTable, groups, load_table, remove_rows, store_table, tables_with
-from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, class_names, extend_vocabulary, read_vocabulary
+from cluster.datasets.vocabulary import read_vocabulary
 from cluster.storage import files
-from cluster.storage.buckets import StoredFile
-from cluster.storage.parquet import encode_on_disk, read_columns
+from cluster.storage.parquet import encode_on_disk
 from schemas.failures import FAILURE_SCHEMA, FailureRow, failure_table
 from schemas.features import SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata
@@ -54,15 +51,12 @@ from schemas.ledger import (
     without_content,
 )
 from schemas.runs import RunRecord
-from schemas.videos import Video
 
 FOLDERS = ("features", "ledger", "failures")
 ROW_FOLDERS = ("features", "ledger")
 INDEX = "index"
 FEW_FILES = 256  # which are read in one part, and need no index
 MOST_UNINDEXED = 1 / 32  # of all files, before they are indexed anew
-MAX_REQUESTS = 16  # concurrent ones
-logger = logging.getLogger("framemill")
 
 
 def ledger_of(shard: str) -> str | None:
@@ -71,7 +65,7 @@ def ledger_of(shard: str) -> str | None:
     return f"{root}/ledger/{name}" if is_below else None
 
 
-class FeatureDataset(DatasetFolder):
+class FeatureDataset(AnnotatedDataset):
     """The feature dataset at `root`. One run writes at a time.
 
     fingerprint  how this run makes features; `option_of` has the options that its parts follow from, for messages
@@ -93,8 +87,7 @@ class FeatureDataset(DatasetFolder):
         note: str = "",
         partition: Partition = WHOLE,
     ) -> None:
-        super().__init__(root, run_id=run_id)
-        self.partition = partition
+        super().__init__(root, run_id=run_id, partition=partition)
         self._schema = feature_schema(rgb_dim, frame_features=frame_features)
         self._metadata = {
             "framemill.schema_version": SCHEMA_VERSION,
@@ -296,80 +289,6 @@ class FeatureDataset(DatasetFolder):
         """Whether there is no row yet."""
         return not self._files("features")
 
-    def vocabulary_uri(self) -> str:
-        """Where the class names are."""
-        return self.place(VOCABULARY_FILE)
-
-    def name_classes(self, videos: Sequence[Video]) -> Vocabulary:
-        """Give the class names of a manifest their permanent indices; returns all names. The caller holds the lease."""
-        return self.add_classes(class_names(videos))
-
-    def add_classes(self, names: Sequence[str]) -> Vocabulary:
-        """Give these names of classes their permanent indices, in their order, as `name_classes` does."""
-        with self.explained("written to"):
-            if self.partition == WHOLE:
-                return extend_vocabulary(self.writer, self.vocabulary_uri(), names)
-            with shared_lease(self.place("lease-vocabulary.json"), self.run_id) as lease:
-                return extend_vocabulary(lease, self.vocabulary_uri(), names)
-
-    def lease_uri(self) -> str:
-        """Where the lease is; each partition has its own."""
-        return self.place(f"lease-{self.partition.folder}.json") if self.partition.folder else super().lease_uri()
-
-    def _own(self, folder: str, *names: str) -> str:
-        """The URI of a folder, or of a file in it, that this run may change."""
-        return self.place(folder, *([self.partition.folder] if self.partition.folder else []), *names)
-
-    def outdated(self, videos: Sequence[Video]) -> Mapping[str, Sequence[str]]:
-        """By shard, the ids of its rows that hold other labels or splits than a manifest says. Writes nothing."""
-        return self._outdated(self._annotations(videos))
-
-    def annotate(self, videos: Sequence[Video]) -> int:
-        """Give rows the labels and splits of a manifest; returns how many held others. The caller holds the lease.
-
-        `name_classes` comes first: an index that a shard holds has its name.
-        """
-        given = self._annotations(videos)
-        return self._annotate([(given, self._outdated(given))])
-
-    def annotate_parts(self, parts: Iterable[tuple[Annotations, Sequence[str]]]) -> int:
-        """The same for parts of a manifest, each with the shards that had rows of its videos when the run began."""
-        with self.explained("read"):
-            shards = set(self._files("features"))
-        return self._annotate((given, self._outdated(given, shards.intersection(some))) for given, some in parts)
-
-    def _annotate(self, parts: Iterable[tuple[Annotations, Mapping[str, Sequence[str]]]]) -> int:
-        rows = lost = 0
-        for given, outdated in parts:
-            rows += sum(map(len, outdated.values()))
-            with self.explained("written to"):
-                for group in groups(list(outdated)):
-                    with self.writer.changing(group):
-                        for shard in group:
-                            stored = load_table(self.writer, shard)
-                            after = given.apply(stored.table)
-                            self.bytes_written += store_table(self.writer, stored, after)[1]
-                            lost += emptied(stored.table, after)
-        if rows:
-            without = f"; {lost} of them have no label any more" if lost else ""
-            logger.info(f"{self.root}: {rows} settled videos have got the labels and splits of the manifest{without}")
-        return rows
-
-    def _annotations(self, videos: Sequence[Video]) -> Annotations:
-        with self.explained("read"):
-            vocabulary = read_vocabulary(self.vocabulary_uri())
-        vocabulary.add(videos)
-        return annotations_of(videos, vocabulary)
-
-    def _outdated(self, given: Annotations, among: Collection[str] | None = None) -> dict[str, list[str]]:
-        """By shard, of all or `among` some, the ids of its rows that hold something else than they are given."""
-        if not given:
-            return {}
-        with self.explained("read"), ThreadPoolExecutor(MAX_REQUESTS) as pool:
-            shards = self._files("features") if among is None else sorted(among)
-            found = pool.map(lambda shard: given.outdated(read_columns(shard, ANNOTATED)), shards)
-            return {shard: names for shard, names in zip(shards, found, strict=True) if names}
-
     def _remove(self, gone: Sequence[tuple[IndexedShard, Collection[str]]]) -> None:
         """Withdraw rows, by shard."""
         for group in groups(gone):
@@ -396,12 +315,6 @@ class FeatureDataset(DatasetFolder):
 
     def _folder_of(self, uri: str) -> str:
         return uri.removeprefix(self.place("")).partition("/")[0]
-
-    def _files(self, folder: str) -> list[str]:
-        return [file.uri for file in self._stored(folder)]
-
-    def _stored(self, folder: str) -> list[StoredFile]:
-        return list(stored_parquet(self._own(folder)))
 
     def _write(self, folder: str, name: str, table: pa.Table) -> None:
         data = encode_on_disk(table)

@@ -35,9 +35,10 @@ from cluster.datasets.manifest_videos import (
     with_versions,
 )
 from cluster.datasets.partitions import PARTS, VIDEO_SUFFIXES, Partition
-from cluster.datasets.spilled_videos import SPILLED, SpilledVideos, spilled, video_of
+from cluster.datasets.spilled_videos import SpilledVideos
 from cluster.datasets.tar_videos import log_unread, unpacked
 from cluster.datasets.video_folder import TARS_AT_ONCE, log_members
+from cluster.datasets.video_table import VIDEOS, video_of, video_table
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.spill import Spill
 from cluster.storage.tar_members import is_tar
@@ -45,8 +46,8 @@ from schemas.videos import Video
 
 ROWS_AT_ONCE = 1 << 16
 # What tells whether a video is there twice.
-IDS = pa.schema([SPILLED.field(name) for name in ("id", "uri")])
-REPEATABLE = pa.schema([SPILLED.field(name) for name in ("id", "uri", "split", "start_us", "end_us")])
+IDS = pa.schema([VIDEOS.field(name) for name in ("id", "uri")])
+REPEATABLE = pa.schema([VIDEOS.field(name) for name in ("id", "uri", "split", "start_us", "end_us")])
 
 logger = logging.getLogger("framemill")
 
@@ -134,7 +135,7 @@ class StreamedManifest(SpilledVideos):
         videos = self._of_one_kind(videos)
         self._has_videos = self._has_videos or bool(videos)
         if several := list(filter(may_repeat, videos)):
-            table = spilled(several).select(REPEATABLE.names)
+            table = video_table(several).select(REPEATABLE.names)
             self._repeatable.add(table, np.array([crc32(uri) % PARTS for uri in table["uri"].to_pylist()]))
         super()._add(videos)
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from threading import Lock, Thread
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,33 +21,13 @@ from cluster.datasets.annotations import GIVEN
 from cluster.datasets.partitions import PARTS, WHOLE, Partition, hashes_of
 from cluster.datasets.video_folder import FolderListing, VideoFolder
 from cluster.datasets.video_stream import VideoPart, VideoStream, WholeVideos
+from cluster.datasets.video_table import VIDEOS, video_of, video_table
 from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
 from cluster.storage.spill import Spill
 from schemas.errors import examples
-from schemas.spoken_words import SpokenWord
-from schemas.videos import MICROSECONDS, Seconds, Video, content_of, whole_microseconds
+from schemas.videos import Video
 
-WORD = pa.struct([("word", pa.string()), ("start_us", pa.int64()), ("end_us", pa.int64())])
-# A file name may be no text: URIs are kept as bytes. `content` is null where it is the version.
-SPILLED = pa.schema(
-    [
-        ("id", pa.string()),
-        ("uri", pa.binary()),
-        ("version", pa.string()),
-        ("content", pa.string()),
-        ("size_bytes", pa.int64()),
-        ("labels", pa.list_(pa.int32())),
-        ("names", pa.list_(pa.string())),
-        ("split", pa.string()),
-        ("group", pa.string()),
-        ("text", pa.string()),
-        ("start_us", pa.int64()),
-        ("end_us", pa.int64()),
-        ("words", pa.list_(WORD)),
-    ]
-)
-ENCODING = "utf-8", "surrogateescape"
 WINDOW_SECONDS = 10.0  # after which a window may be smaller than all before it
 
 
@@ -60,7 +38,7 @@ class SpilledVideos(VideoStream):
         self.class_names: list[str] = []
         self._partition = partition
         self._videos: Sequence[Video] | None = None
-        self._spill = Spill(SPILLED, PARTS)
+        self._spill = Spill(VIDEOS, PARTS)
         self._lock = Lock()
         self._is_over, self._is_closed = True, False  # whether the thread is at its end, and is to end
 
@@ -159,7 +137,7 @@ class SpilledVideos(VideoStream):
         if self._partition != WHOLE:
             held = self._partition.holds(hashes)
             videos, numbers = [videos[place] for place in held.nonzero()[0].tolist()], numbers[held]
-        table = spilled(self._completed(videos))
+        table = video_table(self._completed(videos))
         with self._lock:
             self._spill.add(table, numbers)
 
@@ -173,70 +151,6 @@ class SpilledVideos(VideoStream):
         labels = {label for video in videos for label in video.labels}
         self.has_labels = self.has_labels or bool(labels)
         self.class_names += sorted({label for label in labels if isinstance(label, str)}.difference(self.class_names))
-
-
-def spilled(videos: Sequence[Video]) -> pa.Table:
-    """Videos as a table of `SPILLED`."""
-    rows = [
-        (
-            video.id,
-            video.uri.encode(*ENCODING),
-            video.version,
-            None if video.end_seconds is None and not video.start_seconds else content_of(video),
-            video.size_bytes,
-            *_labels(video.labels),
-            video.split or None,
-            video.group or None,
-            video.text or None,
-            _microseconds(video.start_seconds) or None,
-            _microseconds(video.end_seconds),
-            [(word.word, _microseconds(word.start_seconds), _microseconds(word.end_seconds)) for word in video.words]
-            if video.words
-            else None,
-        )
-        for video in videos
-    ]
-    columns = zip(*rows, strict=True) if rows else [()] * len(SPILLED)
-    return pa.Table.from_arrays(list(map(pa.array, columns, SPILLED.types)), schema=SPILLED)
-
-
-def video_of(row: Mapping[str, Any]) -> Video:
-    """The video of a row of `SPILLED`, or of some of its columns."""
-    start, end = row.get("start_us"), row.get("end_us")
-    return Video(
-        id=row["id"],
-        uri=row["uri"].decode(*ENCODING),
-        labels=(*(row.get("labels") or ()), *(row.get("names") or ())),
-        split=row.get("split") or "",
-        start_seconds=_seconds(start or 0),
-        end_seconds=None if end is None else _seconds(end),
-        version=row.get("version") or "",
-        group=row.get("group") or "",
-        text=row.get("text") or "",
-        words=tuple(
-            SpokenWord(word["word"], _seconds(word["start_us"]), _seconds(word["end_us"]))
-            for word in row.get("words") or ()
-        ),
-        size_bytes=row.get("size_bytes"),
-    )
-
-
-def _labels(labels: tuple[int | str, ...]) -> tuple[list[int] | None, list[str] | None]:
-    if not labels:
-        return None, None
-    indices = [label for label in labels if isinstance(label, int)]
-    names = [label for label in labels if isinstance(label, str)]
-    return indices or None, names or None
-
-
-def _microseconds(seconds: Seconds | None) -> int | None:
-    return None if seconds is None else int(seconds * MICROSECONDS)
-
-
-def _seconds(microseconds: int) -> Seconds:
-    if not microseconds:
-        return 0
-    return whole_microseconds(Fraction(microseconds, MICROSECONDS))
 
 
 def _part(number: int, found: pa.Table) -> VideoPart:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -18,14 +17,13 @@ from cluster.datasets import manifest, spilled_videos, tar_videos, video_folder
 from cluster.datasets.manifest import open_input, read_input
 from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.partitions import PARTS, Partition
-from cluster.datasets.spilled_videos import SPILLED, ListedVideos, spilled, video_of
+from cluster.datasets.spilled_videos import ListedVideos
 from cluster.datasets.video_folder import FolderListing
 from cluster.datasets.video_stream import VideoStream, WholeVideos
 from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
 from cluster.storage.forward_reads import open_headers
 from cluster.storage.spill import Spill
-from schemas.spoken_words import SpokenWord
 from schemas.videos import Video, content_of
 from tests.support.folders import touch
 from tests.support.tars import tar_bytes
@@ -133,21 +131,6 @@ def test_a_disk_without_room_is_an_error(folder: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(Spill, "add", full)
         with pytest.raises(StorageError, match=r"the input cannot be read to its end: .*No space left"):
             videos_of(stream)
-
-
-def test_videos_come_back_as_they_were() -> None:
-    words = (SpokenWord("bin", Fraction(1, 2), 1), SpokenWord("blue", 1, Fraction(5, 4)))
-    videos = [
-        Video("a", os.fsdecode(b"caf\xe9.mp4")),
-        Video("b", "b", (3, 1), "test", Fraction(1, 4), None, "v", "g", "bin blue", words, 0),
-        Video("c", "c", ("dog", "cat"), end_seconds=2, size_bytes=1 << 40),
-    ]
-    table = spilled(videos)
-    found = list(map(video_of, table.to_pylist()))
-    assert found == videos
-    assert [video.size_bytes for video in found] == [None, 0, 1 << 40]
-    assert table["content"].to_pylist() == [None, "v [0.25-]", " [0-2]"]
-    assert spilled([]) == SPILLED.empty_table()
 
 
 def test_a_window_need_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
