@@ -256,11 +256,11 @@ def test_what_does_not_go_together_is_refused_before_any_work(root, log):
 def test_all_bad_input_is_reported_at_once_and_touches_nothing(tmp_path, log):
     bad = config(tmp_path, labels="https://example.com/labels")
     assert run_nightly(bad) == ExitCode.BAD_INPUT
-    for words in ("actions: 2 problem", "cannot be written to", "videos:"):
+    for words in ("there is no checkpoint, a folder with", "cannot be written to", "videos:"):
         assert words in log.text, words
     bad = with_features(tmp_path, labels="https://example.com/labels", weights="nowhere.pth")
     log.clear()
     assert run_nightly(bad) == ExitCode.BAD_INPUT
-    for words in ("actions: 2 problem", "cannot be written to", "nowhere.pth", "videos:"):
+    for words in ("there is no checkpoint, a folder with", "cannot be written to", "nowhere.pth", "videos:"):
         assert words in log.text, words
     assert list(tmp_path.iterdir()) == []

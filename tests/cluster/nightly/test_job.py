@@ -328,7 +328,7 @@ def test_wrong_features_are_refused_before_any_work(root, log):
 def test_all_bad_input_is_reported_at_once_and_touches_nothing(tmp_path, log):
     bad = config(tmp_path, weights="nowhere.pth", labels="https://example.com/labels")
     assert run_nightly(bad) == ExitCode.BAD_INPUT
-    for words in ("classifier: 2 problem", "cannot be written to", "nowhere.pth", "videos:"):
+    for words in ("there is no checkpoint, a folder with", "cannot be written to", "nowhere.pth", "videos:"):
         assert words in log.text, words
     assert os.listdir(tmp_path) == []
 

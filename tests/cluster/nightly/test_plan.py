@@ -112,11 +112,11 @@ def test_a_classifier_of_features_labels_those_that_are_extracted(root: Path) ->
         (("logistic",), {"features": "f", "backend": "onnx"}, ["--backend goes with a classifier of clips"]),
         (("actions", "logistic"), {}, ["all of clips or all of features"]),
         (("actions",), {"videos": "{root}/none"}, ["{root}/none"]),
-        (("none",), {"labels": "https://example.com/x"}, ["none: 2 problem", "cannot be written to"]),
+        (("none",), {"labels": "https://example.com/x"}, ["none: there is no checkpoint", "cannot be written to"]),
         (
             ("none",),
             {"labels": "https://example.com/x", "features": "f", "weights": "nowhere.pth"},
-            ["none: 2 problem", "cannot be written to", "nowhere.pth"],
+            ["none: there is no checkpoint", "cannot be written to", "nowhere.pth"],
         ),
     ],
 )

@@ -65,7 +65,8 @@ def test_the_checkpoint_is_the_model_that_was_measured(dataset, trained):
     model.eval()
     split = plan_of(training_config(dataset, trained)).data.splits["test"]
     right = 0
-    with torch.inference_mode():
+    in_bf16 = record.configuration["precision"] == "bf16"  # as a CPU that has it measures
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=in_bf16):
         for batch in split.source(SourceConfig()).batches():
             right += int((model(*batch.inputs).argmax(dim=1) == batch.targets).sum())
     test = record.splits[-1]
