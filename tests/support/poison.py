@@ -17,6 +17,7 @@ from tests.support.videos import Clip, write_video
 
 ONE_PICTURE = Clip(frames=1, width=64, height=48, pts=[0])
 TRACKS, SEGMENT, CLUSTER, BLOCK = b"\x16\x54\xae\x6b", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xa3"
+CHECKSUM, CHECKSUM_BYTES = b"\xbf\x84", 6  # of what follows it, with any bytes
 UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
 
 
@@ -106,7 +107,7 @@ def many_tracks(path: Path, count: int = 10_000) -> Path:
     at = data.rindex(TRACKS) + len(TRACKS)
     size, width = _number(data, at)
     body = data[at + width : at + width + size]
-    first = body.index(b"\xae") + 1
+    first = body.index(b"\xae", CHECKSUM_BYTES if body.startswith(CHECKSUM) else 0) + 1
     length, width_of_length = _number(body, first)
     track = bytes(body[first + width_of_length : first + width_of_length + length])
     entries = bytearray()
