@@ -21,6 +21,7 @@ from cluster.storage.redaction import redacted
 from schemas.text import visible
 
 INDENT = "  "
+RAISED_AS_WELL = "gcsfs"  # the logger of a library that logs, with tracebacks, what it raises
 WARNINGS = "py.warnings"  # the logger that Python gives its warnings to, with the line that they come from
 
 
@@ -70,6 +71,7 @@ def configure_logging(style: str, *, quiet: bool) -> None:
     """
     handler = LogHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler.addFilter(lambda record: record.name != RAISED_AS_WELL)
     root, logger = logging.getLogger(), logging.getLogger("framemill")
     root.handlers = [*(other for other in root.handlers if not isinstance(other, LogHandler)), handler]
     logger.handlers = [handler]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
 import posixpath
 import re
@@ -143,7 +142,6 @@ def _http_options(policy: ReadPolicy) -> dict[str, Any]:
 def _gcs_options(policy: ReadPolicy) -> dict[str, Any]:
     from cluster.storage.http_client import patient
 
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs, with tracebacks, what it raises as well
     return {"requests_timeout": patient(STALL_SECONDS)}
 
 

@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 from cluster.runs.logs import configure_logging, indented, leaving_out, shown
+from cluster.storage import files
 from schemas.errors import InputError
 
 
@@ -78,6 +79,18 @@ def test_a_notice_of_a_library_is_left_out_and_nothing_else(capsys):
     library.warning("all is well, %s", "as always")
     library.warning("not all is well")
     assert capsys.readouterr().err == "not all is well\n"
+
+
+@pytest.mark.heavy  # gcsfs retries for half a minute
+def test_what_a_store_raises_is_not_logged_as_well(capsys, monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")  # where nothing answers
+    configure_logging("text", quiet=True)
+    store, path = files.filesystem("gs://nowhere/a")
+    with pytest.raises(OSError, match="Cannot connect"):
+        store.info(path)
+    assert capsys.readouterr().err == ""
+    logging.getLogger("s3fs").error("it failed")
+    assert capsys.readouterr().err == "it failed\n"
 
 
 def test_no_id_or_title_adds_a_line_or_moves_the_cursor(logger, capsys):
