@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,24 +154,19 @@ def test_a_killed_driver_loses_nothing(videos: Path, reference: Path, tmp_path: 
 
 
 def test_a_terminated_driver_keeps_what_is_done(videos: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    process = subprocess.Popen(
-        job_command(videos, output, "--engine", "local", "--log-format", "json"),
-        env=job_environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "to do" in line:
+    for attempt in range(5):  # until the signal comes in the middle, on a machine of any load
+        output = tmp_path / f"out-{attempt}"
+        command = job_command(videos, output, "--engine", "local", "--workers", "1", "--rows-per-shard", "1")
+        process = subprocess.Popen(command, env=job_environment(), stderr=subprocess.DEVNULL)
+        wait_until(lambda folder=output / "features": len(list(folder.glob("*.parquet"))) >= 2)
+        process.terminate()
+        if process.wait(timeout=60) == 130 and len(ids(output)) < 10:
             break
-    time.sleep(4.0)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode in (0, 3, 130)
+    assert process.returncode == 130
     record = newest_record(output)
-    assert record["counts"]["extracted"] == len(ids(output))
-    assert record["status"] == ("interrupted" if process.returncode == 130 else "completed")
+    assert record["status"] == "interrupted"
+    assert 2 <= record["counts"]["extracted"] == len(ids(output)) < 10
+    assert not (output / "lease.json").exists()
 
 
 @pytest.mark.heavy

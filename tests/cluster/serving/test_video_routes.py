@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from cluster.datasets.manifest import read_videos
 from cluster.serving.bodies import SMALL_BYTES
 from cluster.serving.config import ServeOptions
+from tests.support.job_server import wait_until
 from tests.support.lips import fixed_lips, signing, write_lips
 from tests.support.serving import FORM_TYPE, Client, form, served_here
 from tests.support.talking import write_frames
@@ -30,9 +31,8 @@ def test_a_video_and_its_file_are_forgotten_in_time(here, video):
     assert [result["model"] for result in state["results"]] == ["stream"]
     path = service.registry.get(state["id"]).path
     assert path.exists()
-    time.sleep(6.0)
-    assert client.get(f"/v1/videos/{state['id']}").status == 404
-    assert not path.exists()
+    wait_until(lambda: client.get(f"/v1/videos/{state['id']}").status == 404)
+    wait_until(lambda: not path.exists())
 
 
 def test_more_than_there_is_room_for_is_told_to_come_later(here, video):
