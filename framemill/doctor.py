@@ -37,6 +37,7 @@ from extractors.weights.resolve import default_cache_dir
 from extractors.weights.weight_sets import WEIGHT_SETS, WeightSet
 from framemill import __version__
 from schemas.errors import InputError
+from schemas.text import counted
 
 PACKAGE = "framemill"
 EXTRA = re.compile(r"""extra == ["'](\w+)["']""")
@@ -134,7 +135,7 @@ def _version(name: str) -> str | None:
 def _machine() -> Iterator[Finding]:
     precision = resolve_cpu_precision("auto")
     also = ", int8 with --precision int8" if has_cpu_int8() else ""
-    yield Finding(State.FINE, "processor", f"{usable_cores()} cores, networks in {precision}{also}")
+    yield Finding(State.FINE, "processor", f"{counted(usable_cores(), 'core')}, networks in {precision}{also}")
     count = gpu_count()
     if count:
         import torch

@@ -14,6 +14,7 @@ from cluster.runs.command_line import complain, parse_or_exit
 from cluster.runs.lifecycle import ExitCode
 from cluster.runs.logs import shown
 from schemas.errors import InputError
+from schemas.text import counted
 
 
 def main() -> int:
@@ -24,7 +25,9 @@ def main() -> int:
     except (InputError, OSError) as error:
         complain(error)
         return ExitCode.BAD_INPUT
-    print(f"{done.files} files with {done.videos} videos written, {done.skipped} files were there already")
+    print(
+        f"{counted(done.files, 'file')} with {counted(done.videos, 'video')} written, {done.skipped} were there already"
+    )
     return ExitCode.DONE
 
 

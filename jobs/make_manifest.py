@@ -14,6 +14,7 @@ from cluster.runs.command_line import complain, parse_or_exit
 from cluster.runs.lifecycle import ExitCode
 from cluster.runs.logs import shown
 from schemas.errors import InputError, examples
+from schemas.text import counted
 
 
 def main() -> int:
@@ -25,9 +26,11 @@ def main() -> int:
         complain(error)
         return ExitCode.BAD_INPUT
     parts = ", ".join(f"{split or 'none'} {count}" for split, count in sorted(made.splits.items()))
-    print(shown(f"{options.output}: {sum(made.splits.values())} videos of {len(made.classes)} classes ({parts})"))
+    videos, classes = counted(sum(made.splits.values()), "video"), counted(len(made.classes), "class")
+    print(shown(f"{options.output}: {videos} of {classes} ({parts})"))
     if made.sentences:
-        print(f"{made.sentences} sentences" + (f" of {made.speakers} speakers" if made.speakers else ""))
+        speakers = f" of {counted(made.speakers, 'speaker')}" if made.speakers else ""
+        print(f"{counted(made.sentences, 'sentence')}{speakers}")
     elif made.unlabelled:
         print(f"{made.unlabelled} of them have no label")
     if made.divided:

@@ -16,6 +16,7 @@ from cluster.runs.option import option
 from cluster.runs.options import Options
 from cluster.storage import files
 from jobs.samples.videos import make_samples
+from schemas.text import counted
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings unless it reports errors only
     folder = files.local_path(options.output) if files.has_scheme(options.output) else options.output
     manifest = make_samples(Path(folder), options.count, options.seed, options.nights)
-    print(f"{options.count} videos and a broken one: {manifest}")
+    print(f"{counted(options.count, 'video')} and a broken one: {manifest}")
 
 
 if __name__ == "__main__":

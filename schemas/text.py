@@ -1,4 +1,7 @@
-"""Text that others can take: Parquet, which is UTF-8 only, and readers of pages and logs, who are to see all of it."""
+"""Text that others can take: Parquet, which is UTF-8 only, and readers of pages and logs, who are to see all of it.
+
+It also says how many of a thing there are, as these readers would say it.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,12 @@ def visible(text: str, kept: str = "\n\t") -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(one if one in kept else _escaped(one) for one in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of what a noun, which takes a regular plural, names: `1 video`, `1,234 videos`, `2 more classes`."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def _escaped(character: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from classifiers.export.form import Form
 from schemas import strict_json
 from schemas.exports import METADATA_KEY, SCHEMA_VERSION, ExportedModel
+from schemas.text import counted
 
 IDENTIFIER = b"TFL3"
 ALIGNMENT = 16  # of buffers with weights, as the schema has it
@@ -55,7 +56,7 @@ def finished(network: bytes, form: Form, exported: ExportedModel) -> bytes:
     entry.name, entry.buffer = METADATA_KEY, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    model.description = f"{exported.model}, {len(exported.class_names)} classes"
+    model.description = f"{exported.model}, {counted(len(exported.class_names), 'class')}"
     builder = Builder(len(network))
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())

@@ -21,6 +21,7 @@ from classifiers.export.form import Form, StreamForm
 from classifiers.export.libraries import onnx_library
 from schemas import strict_json
 from schemas.exports import METADATA_KEY, ExportedModel
+from schemas.text import counted
 
 OPSET = 20
 TRACED_VIDEOS, TRACED_FRAMES = 2, 3
@@ -60,7 +61,8 @@ def with_metadata(network: bytes, exported: ExportedModel) -> bytes:
     onnx = onnx_library()
     model = onnx.load_from_string(network)
     onnx.helper.set_model_props(model, _metadata(exported))
-    model.producer_name, model.doc_string = "framemill", f"{exported.model}, {len(exported.class_names)} classes"
+    model.producer_name = "framemill"
+    model.doc_string = f"{exported.model}, {counted(len(exported.class_names), 'class')}"
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 

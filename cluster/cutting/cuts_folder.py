@@ -25,6 +25,7 @@ from cluster.storage.parquet import encode_table
 from schemas.cuttings import CuttingRecord, VideoCuts
 from schemas.errors import examples
 from schemas.failures import FailureRow, failure_table
+from schemas.text import counted
 
 SUFFIX = ".cuts"
 VIDEOS, FAILURES = "videos", "failures.parquet"
@@ -96,7 +97,7 @@ def all_or_none(folder: str) -> Iterator[list[str]]:
     except Exception:
         left = [*remove_files(folder, names)]
         if left:
-            logger.warning(f"{len(left)} files of a video that failed cannot be removed: {examples(left)}")
+            logger.warning(f"{counted(len(left), 'file')} of a video that failed cannot be removed: {examples(left)}")
         raise
 
 

@@ -24,6 +24,7 @@ from cluster.storage.redaction import redacted_uri
 from schemas.annotations import AnnotatedVideo
 from schemas.cuttings import Finding, FindingCode
 from schemas.errors import examples
+from schemas.text import counted
 from schemas.videos import Video
 
 PREFIX = "v_"  # of ActivityNet's files, and of the ids in some lists of it
@@ -190,7 +191,7 @@ def _common(folders: Sequence[str], others: Sequence[str]) -> int:
 
 
 def _unpaired(one: AnnotatedVideo, candidates: _Candidates) -> Finding:
-    count = f"{len(one.annotations)} annotation{'s' * (len(one.annotations) != 1)}"
+    count = counted(len(one.annotations), "annotation")
     if candidates.fitting:
         uris = examples([redacted_uri(video.uri) for video in candidates.fitting])
         message = f"its name fits {len(candidates.fitting)} videos equally well ({uris}); {count} left out"

@@ -35,6 +35,7 @@ from schemas.errors import InputError
 from schemas.failures import FailureRow
 from schemas.records import MAX_FAILURES
 from schemas.runs import FailureNote
+from schemas.text import counted
 from schemas.videos import MICROSECONDS
 
 logger = logging.getLogger("framemill")
@@ -78,8 +79,8 @@ class CuttingRun(RecordedRun[CuttingRecord]):
     def _opening(self) -> str:
         plan = self._plan
         return (
-            f"{len(plan.videos)} videos of {redacted_uri(plan.source)}, {self._settled_text}, {len(self._pending)} to "
-            f"do, into {plan.options.output}"
+            f"{counted(len(plan.videos), 'video')} of {redacted_uri(plan.source)}, {self._settled_text}, "
+            f"{len(self._pending)} to do, into {plan.options.output}"
         )
 
     @override
@@ -87,8 +88,8 @@ class CuttingRun(RecordedRun[CuttingRecord]):
         counts = record.counts
         before = f" and {counts.already_cut} done before" if counts.already_cut else ""
         return (
-            f"{counts.clips} clips of {len(record.clips_by_class)} classes from {counts.cut} videos{before}, "
-            f"{counts.failed} failed"
+            f"{counted(counts.clips, 'clip')} of {counted(len(record.clips_by_class), 'class')} "
+            f"from {counted(counts.cut, 'video')}{before}, {counts.failed} failed"
         )
 
     @override
@@ -156,7 +157,7 @@ class CuttingRun(RecordedRun[CuttingRecord]):
             *remove_files(self._plan.options.tfrecords, sorted(records[0] - records[1])),
         ]
         if left:
-            logger.warning(f"{len(left)} files of an earlier run cannot be removed: {', '.join(left[:5])}")
+            logger.warning(f"{counted(len(left), 'file')} of an earlier run cannot be removed: {', '.join(left[:5])}")
 
     def _write_outputs(self) -> None:
         plan, options = self._plan, self._plan.options

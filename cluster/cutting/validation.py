@@ -15,6 +15,7 @@ from extractors.cutting.frame_list import FrameList
 from schemas.annotations import AnnotatedVideo, FrameRange
 from schemas.cuttings import Finding, FindingCode
 from schemas.errors import EXAMPLES
+from schemas.text import counted
 
 RATE_TOLERANCE = 0.0005  # between 29.97 and 30 lies 0.001
 MAX_LENGTH_DIFFERENCE_SECONDS = 1
@@ -54,7 +55,7 @@ def claims(video: str, entries: Sequence[AnnotatedVideo], frames: FrameList) -> 
             yield Finding(code=FindingCode.OTHER_LENGTH, video=video, message=message)
     if frames.gaps:
         message = (
-            f"it is damaged in {frames.gaps} place{'s' * (frames.gaps != 1)}: frame numbers behind one are too low by "
+            f"it is damaged in {counted(frames.gaps, 'place')}: frame numbers behind one are too low by "
             "as many as are lost"
         )
         yield Finding(code=FindingCode.DAMAGED, video=video, message=message)

@@ -23,6 +23,7 @@ from cluster.datasets.tables import groups, load_table, store_table
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, class_names, extend_vocabulary, read_vocabulary
 from cluster.storage.buckets import StoredFile
 from cluster.storage.parquet import read_columns
+from schemas.text import counted
 from schemas.videos import Video
 
 MAX_REQUESTS = 16  # concurrent ones
@@ -90,8 +91,10 @@ class AnnotatedDataset(DatasetFolder):
                             self.bytes_written += store_table(self.writer, stored, after)[1]
                             lost += emptied(stored.table, after)
         if rows:
-            without = f"; {lost} of them have no label any more" if lost else ""
-            logger.info(f"{self.root}: {rows} settled videos have got the labels and splits of the manifest{without}")
+            without = f"; {lost} of them without a label now" if lost else ""
+            logger.info(
+                f"{self.root}: {counted(rows, 'settled video')} got the labels and splits of the manifest{without}"
+            )
         return rows
 
     def _annotations(self, videos: Sequence[Video]) -> Annotations:

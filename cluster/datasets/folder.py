@@ -27,6 +27,7 @@ from cluster.storage.listing import list_files
 from cluster.storage.writer import PlainWriter, Writer
 from schemas.errors import InputError, examples
 from schemas.records import JobRecord
+from schemas.text import counted
 
 RUNS = "runs"
 RECORD_EVERY_SECONDS = 60.0
@@ -106,7 +107,8 @@ class DatasetFolder:
         """Say that rows are removed, by shard, since later shards have rows of these ids, too."""
         names = sorted({name for ids in surplus.values() for name in ids})
         if names:
-            logger.warning(f"{self.root}: {len(names)} videos had two rows, and keep the later one: {examples(names)}")
+            videos = counted(len(names), "video")
+            logger.warning(f"{self.root}: {videos} had two rows, of which the later one stays: {examples(names)}")
 
     def run_uri(self, suffix: str, run_id: str = "") -> str:
         """Where a run's record (`.json`), report (`.html`) or options (`.toml`) go: this run's, or those of another."""

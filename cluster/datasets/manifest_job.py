@@ -23,6 +23,7 @@ from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.tar_members import is_tar
 from schemas.errors import examples
+from schemas.text import counted
 from schemas.videos import Video
 
 LISTED = ("ucf101", "hmdb51", "kinetics")  # data sets that come with lists
@@ -146,7 +147,7 @@ def _refuse_tars(options: ManifestOptions, found: ClipDataset) -> None:
     """Refuse tars that could not be read to their end: as rows, they would stand for their members once more."""
     tars = [redacted_uri(entry.video.uri) for entry in found.listed if is_tar(entry.video.uri)]
     if tars:
-        problem = f"{len(tars)} tars are damaged or cannot be read to their end: {examples(tars)}"
+        problem = f"{counted(len(tars), 'tar')} damaged, or not readable to the end: {examples(tars)}"
         raise ManifestError(options.input, [f"{problem}; provide them whole, or leave them out"])
 
 
@@ -154,7 +155,7 @@ def _by_sentence(options: ManifestOptions, listed: Sequence[GroupedVideo]) -> li
     """The videos in groups of one sentence, whoever says it."""
     without = [entry.video.id for entry in listed if not entry.video.text]
     if without:
-        lack = f"--split-by {SENTENCE}: {len(without)} videos have no sentence: {examples(without, str)}"
+        lack = f"--split-by {SENTENCE}: {counted(len(without), 'video')} without a sentence: {examples(without, str)}"
         raise ManifestError(options.input, [f"{lack}; --dataset grid, lrs, or a manifest with a column text"])
     return [GroupedVideo(entry.video, f"{entry.video.split}/{entry.video.text}") for entry in listed]
 

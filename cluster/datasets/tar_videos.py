@@ -31,7 +31,7 @@ from cluster.storage.tar_listings import listed_members
 from cluster.storage.tar_members import TarMember, is_tar, member_uri, member_version
 from cluster.storage.video_source import RETRY_POLICY
 from schemas.errors import examples
-from schemas.text import storable
+from schemas.text import counted, storable
 from schemas.videos import Video
 
 LABELS = ".cls"
@@ -107,7 +107,7 @@ def log_unread(tars: Sequence[str]) -> None:
     """Log which tars could not be read to their end."""
     if tars:
         logger.warning(
-            f"{len(tars)} tars cannot be read to their end, and what else they hold is missing from this run: "
+            f"{counted(len(tars), 'tar')} not readable to the end, and what is left there is missing from this run: "
             + examples([redacted_uri(uri) for uri in tars])
         )
 

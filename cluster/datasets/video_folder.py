@@ -25,7 +25,7 @@ from cluster.storage.read_ahead import in_turns
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, TAR, is_tar
 from schemas.errors import EXAMPLES, examples
-from schemas.text import storable
+from schemas.text import counted, storable
 from schemas.videos import Video
 
 FILES_AT_ONCE = 1 << 12
@@ -184,12 +184,12 @@ class FolderListing:
     def _log(self) -> None:
         if self.unread:
             logger.warning(
-                f"{len(self.unread)} folders or links cannot be read, and what they hold is missing from this run: "
+                f"{len(self.unread)} of the folders and links cannot be read, and content is missing from this run: "
                 + examples(self.unread)
             )
         if self.outside:
             logger.warning(
-                f"{len(self.outside)} links lead out of the folder, and what they lead to is missing from this run "
+                f"{counted(len(self.outside), 'link')} out of the folder, and what is there is missing from this run "
                 f"(--follow-links takes it in): {examples(self.outside)}"
             )
         if self._packed:
@@ -231,7 +231,7 @@ def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:
         renamed.update(full[place] for place in places)
     if renamed:
         logger.info(
-            f"{len(renamed)} videos have the name of another one but for the extension, and keep it in their ids: "
+            f"{counted(len(renamed), 'video')} with the name of another one but for the extension, which the id keeps: "
             + examples(sorted(renamed))
         )
     return ids
@@ -243,7 +243,7 @@ def log_members(others: Counter[str], unread_labels: Sequence[str]) -> None:
         logger.info(f"left out of tars, as their extensions are not those of videos: {described(others)}")
     if unread_labels:
         logger.warning(
-            f"{len(unread_labels)} labels of tars are missing, as these hold no class index: {examples(unread_labels)}"
+            f"{counted(len(unread_labels), 'label')} of tars left out, without a class index: {examples(unread_labels)}"
         )
 
 

@@ -30,6 +30,7 @@ from cluster.engines.pickled_file import PickledFile
 from cluster.engines.wire import pack, unpack
 from cluster.storage.files import StorageError
 from schemas.records import Machine
+from schemas.text import counted
 
 TASKS_PER_FILE = 2048
 MAX_FAILED_PIPELINES = 3  # in a row, without an outcome
@@ -110,7 +111,7 @@ class _Run:
                     f"{failures} pipelines in a row have ended without an outcome, the last one with: {error}\n"
                     "What is committed stays: fix this and run again"
                 )
-            logger.warning(f"a pipeline has ended early: {error}; {len(self._open)} tasks go to a new one")
+            logger.warning(f"a pipeline has ended early: {error}; {counted(len(self._open), 'task')} left to a new one")
 
     def _take_tasks(self) -> bool:
         """Take all tasks that can start; False if the queue is over."""

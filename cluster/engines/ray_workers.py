@@ -30,6 +30,7 @@ from cluster.engines.ray_cluster import ClusterWatch, FileCopies
 from cluster.engines.task_guard import verdict_file, verdict_of
 from cluster.engines.watchdog import Limit
 from cluster.runs.logs import configure_worker_logging
+from schemas.text import counted
 
 MAX_FAILED_STARTS = 3
 MAX_BATCH_TASKS = 128
@@ -276,7 +277,7 @@ class LostWorkers(Generic[TaskT, OutcomeT]):
         exceeded = worker.exceeded if is_blamed else None
         died = f"a task has exceeded its limit of {exceeded}" if exceeded else "it died"
         reason = died if is_blamed else "the machine has gone"
-        logger.warning(f"a worker is lost ({place}): {reason}; {len(tasks)} tasks go to others")
+        logger.warning(f"a worker is lost ({place}): {reason}; {counted(len(tasks), 'task')} left to others")
         ray.kill(worker.actor)  # one that could not load its networks is still alive
         self._queue.workers_lost += 1
         if worker.node_id and not is_blamed:

@@ -36,6 +36,7 @@ from extractors.weights.resolve import default_cache_dir
 from schemas import strict_json
 from schemas.errors import InputError
 from schemas.exports import INT8, ExportCheck, ExportReport
+from schemas.text import counted
 from schemas.videos import Video
 
 logger = logging.getLogger("framemill")
@@ -140,7 +141,7 @@ WRITERS: Mapping[str, Writer] = {ONNX: _onnx, LITERT: _litert}
 def _sentence(check: ExportCheck, *, in_parts: bool) -> str:
     unit = check.deviation or 1.0
     text = (
-        f"beside torch, {check.clips} {check.inputs} clips: logits at most {check.max_difference:.2g} off "
+        f"beside torch, {counted(check.clips, f'{check.inputs} clip')}: logits at most {check.max_difference:.2g} off "
         f"({check.max_difference / unit:.1e} deviations), the best class is the same for {check.top1_agreement:.1%}"
     )
     return f"{text}; in parts at most {check.chunked_difference / unit:.1e} deviations off" if in_parts else text

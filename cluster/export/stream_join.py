@@ -19,6 +19,7 @@ from cluster.runs.lifecycle import ExitCode
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.storage import files
 from schemas.errors import InputError
+from schemas.text import counted
 
 RGB, FLOW, TWO_STREAM = "i3d", "i3d-flow", "i3d-two-stream"
 EQUAL = ("task", "num_classes", "class_names", "class_indices")
@@ -37,7 +38,10 @@ def run_join(options: JoinOptions, log: Callable[[str], None]) -> ExitCode:
     except (InputError, ValueError, OSError) as error:  # `CheckpointError` among them
         complain(error)
         return ExitCode.BAD_INPUT
-    log(f"{options.output}: {TWO_STREAM}, {checkpoint.config.num_classes} classes; nothing has measured it yet")
+    log(
+        f"{options.output}: {TWO_STREAM}, {counted(checkpoint.config.num_classes, 'class')}; "
+        "nothing has measured it yet"
+    )
     return ExitCode.DONE
 
 

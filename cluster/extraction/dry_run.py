@@ -28,6 +28,7 @@ from extractors.segments import Segment
 from extractors.video.grid import as_fps
 from schemas.features import AUDIO_DIM
 from schemas.records import Machine
+from schemas.text import counted
 from schemas.videos import Video
 
 PROBED = 64
@@ -52,12 +53,16 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
     """
     sampling, pending = plan.options.sampling, increment.pending
     failures = OpenFailures(increment.failed)
-    first = f"{len(plan.videos)} videos, {failures.among(len(plan.videos) - len(pending))}, {len(pending)} to do"
+    first = (
+        f"{counted(len(plan.videos), 'video')}, {failures.among(len(plan.videos) - len(pending))}, {len(pending)} to do"
+    )
     settled = [*failures.lines()]
     if increment.earlier:
-        settled.append(f"{increment.earlier} settled videos keep features of an earlier release (--redo-earlier)")
+        settled.append(
+            f"{counted(increment.earlier, 'settled video')} with features of an earlier release (--redo-earlier)"
+        )
     if relabelled:
-        settled.append(f"{relabelled} settled videos get the labels and splits of the manifest")
+        settled.append(f"labels and splits of the manifest for {counted(relabelled, 'settled video')}")
     if not pending:
         return "\n".join([first, *settled])
     sample = pending[:: max(1, len(pending) // PROBED)][:PROBED]
@@ -86,7 +91,7 @@ def estimate(plan: Plan, increment: Increment, relabelled: int, machine: Callabl
             if cost
             else ["no times: none of those that were tried shows a frame"]
         ),
-        f"to write     {shards:,} shards, about {_size(row_bytes * readable + code_bytes)}",
+        f"to write     {counted(shards, 'shard')}, about {_size(row_bytes * readable + code_bytes)}",
     ]
     if plan.inputs.absent:
         names = ", ".join(f"{kind} {spec}" for kind, spec in plan.inputs.absent.items())
@@ -124,8 +129,8 @@ def _time_lines(machine: Machine, frames: float, cost: Cost, options: EstimateOp
         f"{1 / cost.decode_seconds:.0f} and {1 / cost.embed_seconds:.1f} frames/s)",
         f"GPU time     {_time(on_gpu)} in place of embedding on cores, at the {gpu_frames:,.0f} frames/s "
         f"{source}; to feed one of them takes {gpu_frames * cost.decode_seconds:.0f} decoding cores",
-        f"this cluster {machine.cpus} CPU cores, {machine.gpus} GPUs, {machine.nodes} machines: about "
-        f"{_time(_seconds_here(machine, on_gpu, decoding, embedding))}",
+        f"this cluster {counted(machine.cpus, 'CPU core')}, {counted(machine.gpus, 'GPU')}, "
+        f"{counted(machine.nodes, 'machine')}: about {_time(_seconds_here(machine, on_gpu, decoding, embedding))}",
         *_price_lines(decoding / 3600, embedding / 3600, on_gpu / 3600, options),
     ]
 

@@ -27,6 +27,7 @@ from cluster.runs.progress import Progress
 from schemas.errors import InputError
 from schemas.features import FeatureRow
 from schemas.runs import RunRecord
+from schemas.text import counted
 from schemas.videos import content_of
 
 PICTURES = 24
@@ -58,14 +59,15 @@ class ExtractionRun:
         plan, backlog = self._plan, self._backlog
         if plan.weights_warning:
             logger.warning(plan.weights_warning)
-        work = f"{backlog.videos} videos, {self._settled_text}, {backlog.pending} to do"
+        work = f"{counted(backlog.videos, 'video')}, {self._settled_text}, {backlog.pending} to do"
         if not backlog.is_known:
             work = f"more than {work} so far"
         logger.info(f"run {plan.run_id}: {work}, into {plan.options.output}")
         if backlog.pending and backlog.earlier:
             logger.warning(
-                f"{backlog.earlier} videos keep features of an earlier release, which sampled cropped, mirrored, "
-                "joined and raw files, and those with several tracks, otherwise: --redo-earlier extracts them again"
+                f"{counted(backlog.earlier, 'video')} with features of an earlier release, which sampled cropped, "
+                "mirrored, joined and raw files, and those with several tracks, otherwise: --redo-earlier extracts "
+                "such videos again"
             )
         plan.dataset.write_options(plan.options)
         plan.dataset.write_record(self._record("running"))
@@ -176,11 +178,13 @@ class ExtractionRun:
     def _log_end(self, record: RunRecord) -> None:
         counts = record.counts
         logger.info(
-            f"{record.status}: {counts.extracted} videos extracted, {counts.failed} failed, {self._settled_text}, "
-            f"{counts.frames} frames in {record.wall_seconds:.1f} s"
+            f"{record.status}: {counted(counts.extracted, 'video')} extracted, {counts.failed} failed, "
+            f"{self._settled_text}, {counted(counts.frames, 'frame')} in {record.wall_seconds:.1f} s"
         )
         for line in self._backlog.failures.lines():
             logger.info(line)
         if unread := self._plan.inputs.unread:
-            logger.warning(f"{len(unread)} folders, links or tars were not read, or not to the end: videos are missing")
+            logger.warning(
+                f"videos are missing: {len(unread)} of the folders, links and tars could not be read, or not to the end"
+            )
         logger.info(f"report: {self._plan.dataset.run_uri('.html')}")

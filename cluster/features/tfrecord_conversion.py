@@ -50,6 +50,7 @@ from schemas.codes import Codes
 from schemas.features import AUDIO_DIM, SCHEMA_VERSION, FeatureRow, feature_schema, feature_table
 from schemas.fingerprint import fingerprint_metadata, fingerprint_of
 from schemas.quantization import CodeRange, quantize
+from schemas.text import counted
 
 FORMATS = ("parquet", "tfrecord")
 BATCH_ROWS = 256  # of a shard; about 90 MB with frames
@@ -126,7 +127,7 @@ def convert(options: ConversionOptions, log: Callable[[str], None] = lambda line
         else:
             _to_records(file.uri, target, level)
         converted, videos = converted + 1, videos + file.rows
-        log(f"{target}: {file.rows} videos")
+        log(f"{target}: {counted(file.rows, 'video')}")
     return Converted(converted, videos, len(names) - converted)
 
 

@@ -20,6 +20,7 @@ from extractors.live.pace import Pace
 from extractors.live.source import SourceKind, is_whole, kind_of, open_source, refusal
 from schemas.clips import ClipFormat
 from schemas.outcomes import FailureCode, Stage, VideoError
+from schemas.text import counted
 
 LONGEST_WAIT = 30.0
 JOIN_SECONDS = 1.0
@@ -118,8 +119,7 @@ class Reader:
         if self._is_whole or not self.counts.frames or kind_of(source) is not SourceKind.NETWORK:
             raise error
         if failed > reconnects:
-            attempts = "1 attempt" if reconnects == 1 else f"{reconnects} attempts"
-            tried = f"; {attempts} to connect again failed" if reconnects else ""
+            tried = f"; {counted(reconnects, 'attempt')} to connect again failed" if reconnects else ""
             raise VideoError(error.code, f"{error.message}{tried}", error.stage) from error
         wait_seconds = min(2.0 ** (failed - 1), LONGEST_WAIT)
         self._latest.note(f"{error.message}; connecting again in {wait_seconds:g} s (attempt {failed} of {reconnects})")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.live.reader import ReadCounts
+from schemas.text import counted
 
 STALLED_SECONDS = 2.0  # without a result, after which that is said
 RATE_RESULTS = 50  # of which the rate is taken
@@ -46,7 +47,7 @@ class Tally:
         """In the order of their interest."""
         read = self.read
         if not self._times:
-            return [f"{read.lacking} frames to the first clip" if read.lacking else "no frame yet"]
+            return [f"{counted(read.lacking, 'frame')} to the first clip" if read.lacking else "no frame yet"]
         facts = [clock_text(self.seconds), f"latency {_milliseconds(self.latency_seconds):,} ms"]
         waited = time.monotonic() - self._times[-1]
         if waited > max(STALLED_SECONDS, 2 * self.stride_seconds):
@@ -75,9 +76,9 @@ class Tally:
     def summary(self) -> list[str]:
         """For the end."""
         read, values = self.read, self.values()
-        parts = [f"{read.frames:,} frames, {self.results:,} {self.unit} looked at, {read.dropped:,} dropped"]
+        parts = [f"{counted(read.frames, 'frame')}, {self.results:,} {self.unit} looked at, {read.dropped:,} dropped"]
         if read.undecoded or read.lost:
-            parts.append(f"{read.undecoded:,} frames not decoded in time, {read.lost:,} lost")
+            parts.append(f"{counted(read.undecoded, 'frame')} not decoded in time, {read.lost:,} lost")
         if self.results:
             longest = f"{values['longest_latency_ms']:,} ms at most"
             parts.append(f"latency {values['mean_latency_ms']:,} ms on average, {longest}")

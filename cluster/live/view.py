@@ -29,6 +29,7 @@ from cluster.storage.redaction import redacted_uri
 from schemas.errors import InputError
 from schemas.outcomes import VideoError
 from schemas.records import utc_text
+from schemas.text import counted
 
 STRIDE_SECONDS = 1.0
 
@@ -80,7 +81,7 @@ class LiveView:
                 status = failed(error)
         parts = [f"{clock_text(self._tally.seconds)} of {self._source}", *self._tally.summary()]
         if self._recording is not None:
-            parts.append(f"{self._recording.rows:,} rows in {self._options.record}")
+            parts.append(f"{counted(self._recording.rows, 'row')} in {self._options.record}")
         logger.info(f"{status}: {'; '.join(parts)}")
         return code_of(status, is_too_many=False)
 

@@ -24,6 +24,7 @@ from schemas.errors import InputError
 from schemas.label_statistics import LabelStatistics
 from schemas.nights import NightCounts, NightRecord
 from schemas.records import MAX_FAILURES, Machine
+from schemas.text import counted
 
 NIGHTS_COMPARED = 7
 
@@ -75,7 +76,8 @@ class DayRecord:
         self._records.write_options(self._day, self._options)
         self._records.write(self._record(None))
         logger.info(
-            f"night {self._day}: {counts.new} new videos, {counts.changed} changed, {counts.retried} tried again"
+            f"night {self._day}: {counted(counts.new, 'new video')}, {counts.changed} changed, "
+            f"{counts.retried} tried again"
         )
 
     def begin_part(self, part: str, run_id: str, counts: NightCounts) -> None:

@@ -25,6 +25,7 @@ from cluster.reports.csv_link import csv_link
 from cluster.reports.failures import failure_kinds, failure_rows
 from cluster.reports.pages import changed_options, escape_invisible, render_page, settings_table
 from schemas.cuttings import CutClip, CuttingRecord, Finding, FindingCode, VideoCuts
+from schemas.text import counted
 from schemas.videos import MICROSECONDS
 
 MAX_BARS = 30  # classes in the chart
@@ -126,10 +127,7 @@ def _content(record: CuttingRecord, cuts: Sequence[VideoCuts], context: PageCont
 
 def _title(record: CuttingRecord) -> str:
     clips, classes = record.counts.clips, len(record.clips_by_class)
-    return (
-        f"{numbers.count_text(clips)} clip{'s' * (clips != 1)} of {numbers.count_text(classes)} "
-        f"class{'es' * (classes != 1)}"
-    )
+    return f"{counted(clips, 'clip')} of {counted(classes, 'class')}"
 
 
 def _classes_chart(ranked: Sequence[tuple[str, int]]) -> Markup | None:
@@ -190,7 +188,7 @@ def _findings(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _others(classes: int) -> list[tuple[str, str]]:
     rest = classes - NAMED
-    return [(OTHERS, f"{rest} other class{'es' * (rest != 1)}")] if rest > 0 else []
+    return [(OTHERS, counted(rest, "other class"))] if rest > 0 else []
 
 
 def _figure(cuts: VideoCuts, styles: dict[str, str]) -> dict[str, Any]:
@@ -221,7 +219,7 @@ def _figure(cuts: VideoCuts, styles: dict[str, str]) -> dict[str, Any]:
     return {
         "id": cuts.id,
         "uri": cuts.uri,
-        "about": f"{length} · {rate} · {len(clips)} clip{'s' * (len(clips) != 1)}",
+        "about": f"{length} · {rate} · {counted(len(clips), 'clip')}",
         "chart": chart,
         "undrawn": undrawn,
     }

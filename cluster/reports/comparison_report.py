@@ -16,10 +16,11 @@ from typing import Any
 from cluster.reports import training_charts, training_sentences
 from cluster.reports.charts.svg import inline_bar
 from cluster.reports.context import NOTHING, PageContext
-from cluster.reports.numbers import accuracy_text, count_text, percent_text
+from cluster.reports.numbers import accuracy_text, percent_text
 from cluster.reports.pages import escape_invisible, render_page, settings_table
 from cluster.reports.training_tables import DASH, metric_rows, reported_split
 from schemas.evaluations import SplitResult
+from schemas.text import counted
 from schemas.trainings import TrainingRecord
 
 MAX_TRAININGS = 6
@@ -78,7 +79,7 @@ def compared(records: Mapping[str, TrainingRecord]) -> list[Compared]:
 def findings(trainings: Sequence[Compared]) -> Iterator[str]:
     """What the figures say, in sentences."""
     for one in trainings:
-        videos = f"{count_text(one.split.videos)} {one.split.name} videos"
+        videos = counted(one.split.videos, f"{one.split.name} video")
         yield f"{one.name}: {one.accuracy_text} of {videos} classified correctly."
     with_groups = [one for one in trainings if one.split.group_count]
     known = [one for one in with_groups if one.split.known_groups == one.split.group_count]
@@ -92,7 +93,7 @@ def _leak(known: Compared, new: Compared) -> str:
     difference = known.accuracy - new.accuracy
     chance = DEVIATIONS * math.hypot(_deviation(known), _deviation(new))
     each = [row.accuracy for row in new.split.groups]
-    groups = f"{count_text(new.split.group_count)} group{'' if new.split.group_count == 1 else 's'}"
+    groups = counted(new.split.group_count, "group")
     facts = (
         f"All groups of {known.name} have videos on both sides of the split, none of {new.name} has: {known.name} is "
         f"{_points(difference)} {'better' if difference >= 0 else 'worse'}"

@@ -26,6 +26,7 @@ from extractors.video.thumbnail import Thumbnail
 from schemas.label_statistics import ClassDrift, LabelledVideo, LabelStatistics
 from schemas.nights import NightCounts, NightRecord
 from schemas.runs import FailureNote
+from schemas.text import counted
 
 SHOWN_CLASSES = 24
 LISTED_CLASSES = 200  # in the collapsed table
@@ -73,12 +74,15 @@ def night_headline(night: NightRecord) -> str:
     ]
     if not came and not counts.labelled:
         return "No new videos; all labels are up to date."
-    failed = numbers.count_text(counts.failed) if counts.failed else "none"
-    extraction = f"Of {_listed(came)} videos, {failed} failed" if came else "No new videos"
-    labelled = (
-        f"{numbers.count_text(counts.labelled)} {'video was' if counts.labelled == 1 else 'videos were'} labelled"
-    )
-    return f"{extraction}; {labelled}."
+    if not came:
+        extraction = "No new videos"
+    elif counts.new + counts.changed + counts.retried == 1:
+        extraction = f"{came[0]} video{', which failed' if counts.failed else ''}"
+    else:
+        failed = numbers.count_text(counts.failed) if counts.failed else "none"
+        extraction = f"Of {_listed(came)} videos, {failed} failed"
+    were = "was" if counts.labelled == 1 else "were"
+    return f"{extraction}; {counted(counts.labelled, 'video')} {were} labelled."
 
 
 def _content(

@@ -23,7 +23,7 @@ from cluster.reports import numbers
 from cluster.reports.context import PageContext
 from cluster.reports.links import page_href, video_href
 from extractors.video.thumbnail import Thumbnail
-from schemas.text import visible
+from schemas.text import counted, visible
 
 MAX_ID_CHARACTERS = 44  # below a picture or in a table
 MAX_NAME_CHARACTERS = 60  # the full name goes into a title attribute
@@ -115,6 +115,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "count": numbers.count_text,
+        "counted": counted,
         "rate": numbers.rate_text,
         "duration": numbers.duration_text,
         "size": numbers.size_text,

@@ -17,6 +17,7 @@ from cluster.reports.pages import truncate
 from cluster.reports.training_sentences import seen_text
 from cluster.reports.training_tables import correlated_classes, early_frame
 from schemas.evaluations import FrameAccuracy, ReliabilityBin, SplitResult
+from schemas.text import counted
 from schemas.trainings import TEST, TrainingRecord
 
 SERIES = ("training", "validation")  # splits with metrics for each epoch; also CSS classes
@@ -67,7 +68,8 @@ def confusion_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
             if count:
                 share, is_few = count / total, total < FEW
                 shade = math.sqrt(share)
-                videos = count_of_text(count, total) if is_few else f"{count:,} videos, {percent_text(share)} of class"
+                of_class = f"{counted(count, 'video')}, {percent_text(share)} of class"
+                videos = count_of_text(count, total) if is_few else of_class
                 title = f"{truncate(names[true])} → {truncate(names[predicted])}: {videos}"
                 cells.append(
                     Cell(
@@ -80,7 +82,9 @@ def confusion_map(split: SplitResult, names: Sequence[str]) -> Markup | None:
                     )
                 )
     correct = sum(counts[i] for i, counts in enumerate(split.confusion))
-    description = f"Confusion matrix of {len(names)} classes: {correct:,} of {split.videos:,} videos are correct"
+    description = (
+        f"Confusion matrix of {len(names)} classes: {correct:,} of {counted(split.videos, 'video')} are correct"
+    )
     drawn = heat_map(names, cells, rows="true", columns="predicted", description=description)
     steps = [(math.sqrt(share), f"{100 * share:g}% correct") for share in CORRECT_STEPS]
     return drawn + scale([*steps, *((-math.sqrt(share), f"{100 * share:g}% wrong") for share in WRONG_STEPS)])

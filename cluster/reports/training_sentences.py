@@ -16,6 +16,7 @@ from cluster.reports.numbers import (
 )
 from cluster.reports.training_tables import early_frame, metric_text
 from schemas.evaluations import Confidence, FrameAccuracy, SplitResult, TemperatureFit
+from schemas.text import counted
 from schemas.trainings import TRAINING, VALIDATION, TrainedClass, TrainingRecord
 
 CALIBRATED = 0.02  # distance from 1 below which a temperature has no visible effect
@@ -38,10 +39,10 @@ def balance(classes: Sequence[TrainedClass]) -> str:
     counts = [one.videos.get(TRAINING, 0) for one in classes]
     most, least = max(counts), min(counts)
     if most == least:
-        return f"Balanced: every class has {count_text(most)} training videos."
+        return f"Balanced: every class has {counted(most, 'training video')}."
     times = f", {figure_text(round(most / least, 1))} times as many" if least else ""
     return (
-        f"Imbalanced: the rarest class has {count_text(least)} training videos, the most common one "
+        f"Imbalanced: the rarest class has {counted(least, 'training video')}, the most common one "
         f"{count_text(most)}{times}."
     )
 
@@ -70,7 +71,7 @@ def seen_text(found: FrameAccuracy, position: int) -> str:
     frames = position + 1
     if found.fps:
         return f"{figure_text(frames / found.fps)} s"
-    return f"{count_text(frames)} frame{'' if frames == 1 else 's'}"
+    return counted(frames, "frame")
 
 
 def groups(split: SplitResult) -> str:
@@ -150,7 +151,7 @@ def _ended(record: TrainingRecord) -> str:
     if not record.stopped_early:
         return ""
     waited = len(record.history) - 1 - record.best_epoch
-    return f"It stopped early, after {waited} epoch{'' if waited == 1 else 's'} without improvement."
+    return f"It stopped early, after {counted(waited, 'epoch')} without improvement."
 
 
 def _resumed(record: TrainingRecord) -> str:

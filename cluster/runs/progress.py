@@ -11,6 +11,8 @@ from typing import Self
 
 from tqdm import tqdm
 
+from schemas.text import counted
+
 logger = logging.getLogger("framemill")
 LINE_EVERY_SECONDS = 15.0
 
@@ -75,12 +77,10 @@ class Progress:
         rate = self.frames / max(self.seconds, 1e-9)
         total = self._total
         left = (total - self.videos) * self.seconds / self.videos if total is not None and self.videos else None
-        of = "" if total is None else f"/{total}"
         if self._style == "text":
             eta = "" if left is None else f", {left:.0f} s left"
-            logger.info(
-                f"{self.videos}{of} videos, {self.frames} frames, {rate:.1f} frames/s, {self.failures} failed{eta}"
-            )
+            videos = counted(self.videos, "video") if total is None else f"{self.videos}/{total} videos"
+            logger.info(f"{videos}, {self.frames} frames, {rate:.1f} frames/s, {self.failures} failed{eta}")
         elif self._style == "json":
             eta_seconds = None if left is None else round(left, 1)
             values = {

@@ -30,6 +30,7 @@ from cluster.timelines.webvtt import write_vtt
 from schemas.errors import InputError
 from schemas.records import MAX_FAILURES
 from schemas.scorings import SCORE_BINS, ScoredModel, ScoringCounts, ScoringRecord, UnreadableFile
+from schemas.text import counted
 from schemas.timelines import EVENTS_SCHEMA
 
 logger = logging.getLogger("framemill")
@@ -92,13 +93,13 @@ class ScoringRun(RecordedRun[ScoringRecord]):
     def _opening(self) -> str:
         plan = self._plan
         return (
-            f"{plan.videos} videos, {self._settled_text}, {self._backlog.left} to do with {plan.classifier.name}, into "
-            f"{plan.settings.options.labels}"
+            f"{counted(plan.videos, 'video')}, {self._settled_text}, {self._backlog.left} to do with "
+            f"{plan.classifier.name}, into {plan.settings.options.labels}"
         )
 
     @override
     def _closing(self, record: ScoringRecord) -> str:
-        return f"{record.counts.scored} videos scored, {record.counts.failed} failed, {self._settled_text}"
+        return f"{counted(record.counts.scored, 'video')} scored, {record.counts.failed} failed, {self._settled_text}"
 
     @property
     def _labelled_before(self) -> int:
@@ -120,12 +121,14 @@ class ScoringRun(RecordedRun[ScoringRecord]):
         options, dataset = self._plan.settings.options, self._plan.dataset
         timelines = options.timelines
         if options.submission is not None:
-            logger.info(f"{options.submission}: {write_submission(options.submission, dataset.tables())} videos")
+            logger.info(
+                f"{options.submission}: {counted(write_submission(options.submission, dataset.tables()), 'video')}"
+            )
         if timelines.vtt is not None:
-            logger.info(f"{timelines.vtt}: {write_vtt(timelines.vtt, dataset.tables(EVENTS_SCHEMA))} videos")
+            logger.info(f"{timelines.vtt}: {counted(write_vtt(timelines.vtt, dataset.tables(EVENTS_SCHEMA)), 'video')}")
         if timelines.events_csv is not None:
             events = write_events_csv(timelines.events_csv, dataset.tables(EVENTS_SCHEMA))
-            logger.info(f"{timelines.events_csv}: {events} events")
+            logger.info(f"{timelines.events_csv}: {counted(events, 'event')}")
 
     def _take_all(self, outcomes: Generator[ScoredPortion]) -> None:
         with closing(outcomes):

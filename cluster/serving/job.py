@@ -27,6 +27,7 @@ from cluster.serving.models import ServedModels, read_models
 from cluster.serving.service import Service, corrections_of
 from cluster.serving.spool import Spool
 from schemas.errors import InputError
+from schemas.text import counted
 
 LEAST_AT_ONCE = 2  # videos in work: while one is classified, another is decoded
 MIN_TOKEN_CHARACTERS = 16
@@ -63,7 +64,9 @@ def _serve(options: ServeOptions) -> ExitCode:
         with _cluster(options) as is_local:
             size = cluster_size()
             served = read_models(options)
-            logger.info(f"starting {', '.join(served.models)} on {size.cpus} cores and {size.gpus} GPUs")
+            logger.info(
+                f"starting {', '.join(served.models)} on {counted(size.cpus, 'core')} and {counted(size.gpus, 'GPU')}"
+            )
             handles = deploy(bound(options, served, size, is_local=is_local))
 
             host, port = listener.getsockname()[:2]

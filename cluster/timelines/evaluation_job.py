@@ -26,6 +26,7 @@ from schemas.errors import InputError
 from schemas.event_evaluations import ClassPrecision, EventEvaluation
 from schemas.numerals import number_of
 from schemas.records import is_date
+from schemas.text import counted
 
 THRESHOLDS = ("0.3", "0.4", "0.5", "0.6", "0.7")
 SHOWN_CLASSES = 5  # of the best, and of the worst
@@ -133,8 +134,8 @@ def table(result: EventEvaluation) -> Iterator[str]:
     """The lines that the job prints."""
     intervals = sum(one.positives for one in result.classes)
     yield (
-        f"{result.evaluator}: events of {result.date} against {intervals} intervals of {len(result.classes)} classes "
-        f"in {result.videos} videos"
+        f"{result.evaluator}: events of {result.date} against {counted(intervals, 'interval')} "
+        f"of {counted(len(result.classes), 'class')} in {counted(result.videos, 'video')}"
     )
     yield "tIoU   mAP"
     for threshold, value in zip(result.thresholds, result.mean_average_precision, strict=True):

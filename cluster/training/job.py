@@ -41,6 +41,7 @@ from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
 from schemas.errors import InputError
 from schemas.evaluations import SplitResult
+from schemas.text import counted
 from schemas.text_results import TextResult
 from schemas.trainings import RECORD_FILE, Epoch, LostVideo, TrainingRecord
 
@@ -91,7 +92,7 @@ def _train(settings: TrainingSettings, cluster: Callable[[], Any]) -> None:
         noun = "classes" if data.input.alphabet is None else "outputs"
         logger.info(f"{options.model.model} in {settings.precision}, {len(data.choice)} {noun}, videos: {sizes}")
         if state is not None:
-            logger.info(f"resuming after {len(state.history.epochs)} epochs")
+            logger.info(f"resuming after {counted(len(state.history.epochs), 'epoch')}")
         style = Progress.style_for(quiet=options.reporting.quiet, log_format=options.reporting.log_format)
         # Ray installs its own SIGTERM handler when it starts.
         with (
@@ -149,6 +150,6 @@ def _log_results(record: TrainingRecord, output: str) -> None:
     results: tuple[SplitResult | TextResult, ...] = (*record.splits, *record.texts)
     for result in results:
         summary = ", ".join(f"{name} {value:.4f}" for name, value in result.summary.items() if value is not None)
-        logger.info(f"{result.name} ({result.videos} videos): {summary}")
+        logger.info(f"{result.name} ({counted(result.videos, 'video')}): {summary}")
     report = files.join(output, REPORT_FILE)
     logger.info(f"best epoch {record.best_epoch + 1} of {len(record.history)}; report: {report}")

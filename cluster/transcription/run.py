@@ -36,6 +36,7 @@ from schemas.labels import LABEL_LEDGER_SCHEMA
 from schemas.outcomes import FailureCode, Stage
 from schemas.records import MAX_FAILURES
 from schemas.runs import FailureNote
+from schemas.text import counted
 from schemas.transcriptions import TranscriptionCounts, TranscriptionRecord
 from schemas.transcripts import TranscriptRow, transcript_table
 from schemas.videos import Video, content_of
@@ -86,16 +87,16 @@ class TranscriptionRun(RecordedRun[TranscriptionRecord]):
     def _opening(self) -> str:
         plan = self._plan
         return (
-            f"{len(plan.videos)} videos, {self._settled_text}, {len(self._pending)} to do with {plan.model}, into "
-            f"{plan.options.output}"
+            f"{counted(len(plan.videos), 'video')}, {self._settled_text}, {len(self._pending)} to do with "
+            f"{plan.model}, into {plan.options.output}"
         )
 
     @override
     def _closing(self, record: TranscriptionRecord) -> str:
         counts = record.counts
         return (
-            f"{counts.transcribed} videos transcribed, {counts.words} words, {counts.failed} failed, "
-            f"{self._settled_text}"
+            f"{counted(counts.transcribed, 'video')} transcribed, {counted(counts.words, 'word')}, "
+            f"{counts.failed} failed, {self._settled_text}"
         )
 
     @override
@@ -214,7 +215,7 @@ class TranscriptionRun(RecordedRun[TranscriptionRecord]):
             folder = getattr(plan.options, form)
             if folder is not None:
                 count = write_transcripts(folder, form, plan.dataset.spoken(), plan.between)
-                logger.info(f"{folder}: {count} videos")
+                logger.info(f"{folder}: {counted(count, 'video')}")
 
     @override
     def _write_page(self, record: TranscriptionRecord) -> None:

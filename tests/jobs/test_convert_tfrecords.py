@@ -36,7 +36,7 @@ def test_it_converts_as_a_user_runs_it(tmp_path):
     done = job("--input", FOLDER / "video_level.tfrecord", "--output", tmp_path, "--to", "parquet")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == "1 files with 12 videos written, 0 files were there already"
+    assert done.stdout.splitlines()[-1] == "1 file with 12 videos written, 0 were there already"
     assert pq.read_table(tmp_path / "features" / "video_level.parquet").num_rows == 12
 
 

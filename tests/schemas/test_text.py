@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from schemas.text import storable, visible
+from schemas.text import counted, storable, visible
 
 
 @pytest.mark.parametrize("text", ["", "a/b c", "été 日本 🎬", "line\nbreak\x00\x7f", "../../x"])
@@ -35,3 +35,18 @@ def test_what_cannot_be_seen_is_escaped(text, escaped):
 
 def test_ends_of_lines_are_kept_on_request():
     assert visible("a\n\tb", kept="") == "a\\n\\tb"
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "expected"),
+    [
+        (0, "video", "0 videos"),
+        (1, "video", "1 video"),
+        (1_234_567, "new video", "1,234,567 new videos"),
+        (1, "class", "1 class"),
+        (2, "other class", "2 other classes"),
+        (2, "GPU", "2 GPUs"),
+    ],
+)
+def test_one_thing_is_singular_and_any_other_number_plural(number, noun, expected):
+    assert counted(number, noun) == expected

@@ -24,6 +24,7 @@ from cluster.nightly.parts.outcome import PartOutcome
 from cluster.runs.open_failures import OpenFailures
 from cluster.storage.lease import Lease
 from schemas.nights import NightCounts
+from schemas.text import counted
 from schemas.videos import Video, content_of, is_same_content
 
 logger = logging.getLogger("framemill")
@@ -117,7 +118,7 @@ class VideoPart(NightPart):
     @override
     def log_settled(self) -> None:
         failures = OpenFailures(self.standing.increment.failed)
-        logger.info(f"{self.name}: {len(self.videos)} videos, {failures.among(len(self.videos))}, 0 to do")
+        logger.info(f"{self.name}: {counted(len(self.videos), 'video')}, {failures.among(len(self.videos))}, 0 to do")
         for line in failures.lines():
             logger.info(line)
 

@@ -60,7 +60,7 @@ def test_rows_follow_the_labels_and_splits_of_the_manifest(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "framemill"):
         assert dataset.annotate(manifest(a=(), b=("cat",))) == 2
     assert labelled(tmp_path)["a"] == ([], "")
-    said = "2 settled videos have got the labels and splits of the manifest; 1 of them have no label any more"
+    said = "2 settled videos got the labels and splits of the manifest; 1 of them without a label now"
     assert said in caplog.text
 
 

@@ -301,7 +301,7 @@ def test_rows_that_stand_twice_are_repaired(tmp_path, caplog):
     open_dataset(tmp_path, "r2").commit(0, [done("b", "v2"), done("c")], [], ())
     assert ids(tmp_path, "features") == ["a", "b", "b", "c"]
     settled = open_dataset(tmp_path, "r3").prepare()
-    assert "1 videos had two rows, and keep the later one: 'b'" in caplog.text
+    assert "1 video had two rows, of which the later one stays: 'b'" in caplog.text
     assert settled.done == {"a": "v1", "b": "v2", "c": "v1"}
     assert ids(tmp_path, "features") == ids(tmp_path, "ledger") == ["a", "b", "c"]
     assert pq.read_table(tmp_path / "features" / "part-r1-00000.parquet")["id"].to_pylist() == ["a"]

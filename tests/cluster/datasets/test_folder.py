@@ -101,7 +101,7 @@ def test_repairs_are_told(tmp_path, caplog):
     folder.log_repair({})
     assert not caplog.text
     folder.log_repair({"x": {"b", "a"}, "y": {"b"}})
-    assert "2 videos had two rows, and keep the later one: 'a', 'b'" in caplog.text
+    assert "2 videos had two rows, of which the later one stays: 'a', 'b'" in caplog.text
 
 
 def test_parquet_files_lie_anywhere_below(tmp_path):

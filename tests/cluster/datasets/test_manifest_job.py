@@ -59,7 +59,7 @@ def test_a_damaged_tar_becomes_no_row(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(content[:5000])
     (tmp_path / "m.csv").write_text("id,uri\na,a.tar\n")
     options = {"dataset": "manifest", "input": f"{tmp_path}/m.csv"}
-    with pytest.raises(ManifestError, match=r"1 tars are damaged or cannot be read to their end: .*a\.tar"):
+    with pytest.raises(ManifestError, match=r"1 tar damaged, or not readable to the end: .*a\.tar"):
         make(tmp_path, **options)
     assert not (tmp_path / "out").exists()
     (tmp_path / "a.tar").write_bytes(content)
@@ -238,7 +238,7 @@ def test_one_speaker_is_split_by_sentence(tmp_path: Path) -> None:
 
 def test_videos_without_sentences_are_not_split_by_them(tmp_path: Path) -> None:
     classes(tmp_path, run=2)
-    with pytest.raises(ManifestError, match="2 videos have no sentence: run/0, run/1; --dataset grid, lrs"):
+    with pytest.raises(ManifestError, match="2 videos without a sentence: run/0, run/1; --dataset grid, lrs"):
         make(tmp_path, split_by="sentence")
 
 

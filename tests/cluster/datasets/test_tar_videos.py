@@ -131,7 +131,7 @@ def test_a_damaged_tar_is_a_row_after_its_members(shards: Path, caplog: pytest.L
     found = read_input(str(shards))
     first, *broken, _ = found.videos
     assert (found.unread, found.unread_share) == (tuple(f"{shards}/0{number}.tar" for number in range(4)), 1.0)
-    assert "4 tars cannot be read to their end, and what else they hold is missing from this run" in caplog.text
+    assert "4 tars not readable to the end, and what is left there is missing from this run" in caplog.text
     assert content(first) == b"1" * 700
     assert [video.id for video in broken] == ["00.tar", "01.tar", "02.tar", "03.tar"]
     problems = [problem(video) for video in broken]
@@ -226,7 +226,7 @@ def test_labels_that_are_no_class_index_are_told(tmp_path: Path, caplog: pytest.
     for source, name in ((tmp_path, "a.tar"), (tmp_path / "m.csv", "a")):
         caplog.clear()
         assert [video.labels for video in read_videos(str(source))] == [(7,), (), (), (), ()]
-        assert f"4 labels of tars are missing, as these hold no class index: '{name}/2.cls'" in caplog.text
+        assert f"4 labels of tars left out, without a class index: '{name}/2.cls'" in caplog.text
     (tmp_path / "m.csv").write_text("id,uri,labels\na,a.tar,3\n")
     caplog.clear()
     assert {video.labels for video in read_videos(str(tmp_path / "m.csv"))} == {(3,)}

@@ -73,7 +73,7 @@ def test_files_of_one_stem_keep_their_extensions_and_no_other_id_changes(
             files.write_bytes(f"{root}/{name}", b"x")
         with caplog.at_level(logging.INFO):
             assert ids(root) == ["a.mkv", "a.mp4", "b", "x/a"]
-            assert "2 videos have the name of another one but for the extension" in caplog.text
+            assert "2 videos with the name of another one but for the extension" in caplog.text
             assert "'a.mkv', 'a.mp4'" in caplog.text
         assert ids(f"{root}/*.mp4") == ["a", "b"]
         assert ids(root, "*.mkv") == ["a", "b", "x/a"]
@@ -125,7 +125,7 @@ def test_links_that_lead_out_of_the_folder_are_left_out_and_told(
     assert [video.id for video in listed.videos] == ["e", "run/b", "run/c"]
     assert sorted(listed.outside) == [str(folder / name) for name in ("d.mp4", "gone.mp4", "jump", "up")]
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "4 links lead out of the folder" in warning
+    assert "4 links out of the folder" in warning
     assert "--follow-links" in warning
     assert read_input(str(folder), ("trailers",)).unread == listed.outside
     assert [video.id for video in list_videos(str(folder / "jump")).videos] == ["a"]  # given by itself
@@ -160,7 +160,7 @@ def test_what_cannot_be_read_is_a_warning_and_the_rest_is_listed(
     assert [video.id for video in found.videos] == ["a", "z/b"]
     assert sorted(found.unread) == sorted([str(tmp_path / "unmounted"), str(unread)])
     (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert "2 folders or links cannot be read, and what they hold is missing from this run" in record.getMessage()
+    assert "2 of the folders and links cannot be read, and content is missing from this run" in record.getMessage()
 
 
 def test_a_folder_that_holds_nothing_else_is_an_error(tmp_path: Path) -> None:

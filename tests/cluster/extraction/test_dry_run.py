@@ -64,7 +64,7 @@ def test_an_estimate_follows_from_the_videos(plan, monkeypatch):
     rates = re.search(r"here: (\S+) and (\S+) frames/s", text)
     assert 10 < float(rates.group(1)) < 100_000
     assert 1 < float(rates.group(2)) < 10_000
-    assert "this cluster 2 CPU cores, 0 GPUs, 1 machines" in text
+    assert "this cluster 2 CPU cores, 0 GPUs, 1 machine" in text
     assert "GPU time     0.02 s in place of embedding" in text
     assert "to fetch" not in text
 
@@ -111,7 +111,7 @@ def test_the_limits_of_the_run_hold(tmp_path):
     limits = {"max_pixels": 1 << 30, "memory_limit_mib": 200}
     options = ExtractionOptions.of(input=str(tmp_path), output=str(tmp_path / "out"), quiet=True, **weights, **limits)
     plan = make_plan(options, read_inputs(options), on_gpu=False)
-    text = "1 videos, 0 settled before, 1 to do; none of 1 that were looked at can be read"
+    text = "1 video, 0 settled before, 1 to do; none of 1 that were looked at can be read"
     assert estimated(plan, plan.videos) == text
 
 
@@ -139,8 +139,8 @@ def test_failures_and_labels_of_settled_videos_are_told(plan):
     assert text.splitlines()[:5] == [
         "5 videos, 4 settled before, of them 1 failed (--retry-failed), 1 to do",
         "  1 × missing: '1' (once they are there: --retry-failed missing)",
-        "3 settled videos keep features of an earlier release (--redo-earlier)",
-        "2 settled videos get the labels and splits of the manifest",
+        "3 settled videos with features of an earlier release (--redo-earlier)",
+        "labels and splits of the manifest for 2 settled videos",
         text.splitlines()[4],
     ]
     assert text.splitlines()[4].startswith("from 1 of them: 3 s")

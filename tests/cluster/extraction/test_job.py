@@ -140,7 +140,7 @@ def test_rows_of_an_earlier_release_are_told_and_done_again_when_asked(videos, t
     before = rows(output)
     write_video(folder / "c.mp4", Clip(**TINY))
     assert run_extraction(config(folder, output)) == ExitCode.DONE
-    assert "2 videos keep features of an earlier release" in log.text
+    assert "2 videos with features of an earlier release" in log.text
     assert records(output)[-1].counts.earlier_release == 2
     log.clear()
     assert run_extraction(config(folder, output, redo_earlier=True)) == ExitCode.DONE
@@ -170,8 +170,8 @@ def test_a_folder_as_people_have_it(videos, tmp_path, log):
     assert account(record) == (4, 0, 3, 1)
     assert sorted(record.unread) == sorted([str(unread), str(folder / "unmounted")])
     warnings = [entry.getMessage() for entry in log.records if entry.levelno == logging.WARNING]
-    assert sum("what they hold is missing from this run" in line for line in warnings) == 1
-    assert "2 folders, links or tars were not read, or not to the end: videos are missing" in warnings
+    assert sum("content is missing from this run" in line for line in warnings) == 1
+    assert "videos are missing: 2 of the folders, links and tars could not be read, or not to the end" in warnings
     assert "not those of videos: 1 .txt" in log.text
 
 
@@ -289,7 +289,7 @@ def test_labels_and_splits_that_are_corrected_reach_settled_videos(videos, tmp_p
     assert run_extraction(config(source, output, dry_run=True)) == ExitCode.DONE
     assert {row["id"]: row["labels"] for row in rows(output)} == {"a": [0], "sound": []}
     assert run_extraction(config(source, output)) == ExitCode.DONE
-    assert "out: 2 settled videos have got the labels and splits of the manifest" in log.text
+    assert "out: 2 settled videos got the labels and splits of the manifest" in log.text
     assert (output / "vocabulary.csv").read_text() == '"index","name"\n0,"dgo"\n1,"cat"\n2,"dog"\n'
     found = {row["id"]: (row["labels"], row["split"], row["mean_rgb"]) for row in rows(output)}
     assert found == {"a": ([2], "train", features["a"]), "sound": ([1], "test", features["sound"])}
@@ -360,7 +360,7 @@ def test_a_dry_run_prints_an_estimate_and_writes_nothing(videos, output, tmp_pat
     text = capsys.readouterr().out
     assert text.startswith("7 videos, 0 settled before, 7 to do\nfrom 7 of them: 1.2 s and ")
     assert "to embed     6 frames at 1 a second" in text
-    assert "to write     1 shards" in text
+    assert "to write     1 shard," in text
     assert not (tmp_path / "new").exists()
     # A failure beside its row, as a crash leaves it, is not cleared either.
     left = FailureRow("a", "a.mp4", "read", "storage", "it came to pass", 1, "r0", "")

@@ -78,7 +78,7 @@ def test_a_tar_that_cannot_be_read_counts_in_every_partition(videos, tmp_path, l
     assert run_extraction(config(folder, output, partition=f"{other}/2")) == ExitCode.TOO_MANY_FAILURES
     (record,) = records(output)
     assert (record.unread, record.counts.failed) == ((str(folder / "1.tar"),), 0)
-    assert "1 folders, links or tars were not read, or not to the end: videos are missing" in log.text
+    assert "videos are missing: 1 of the folders, links and tars could not be read, or not to the end" in log.text
 
 
 def test_a_dry_run_of_a_partition_tells_what_the_run_would_label(videos, tmp_path, capsys):
@@ -91,7 +91,7 @@ def test_a_dry_run_of_a_partition_tells_what_the_run_would_label(videos, tmp_pat
         manifest.write_text(f"id,uri,labels\n{mine},{video},{first}\n{other},{video},{second}\n")
         if not first:
             assert run_extraction(config(manifest, output, **options, dry_run=True)) == ExitCode.DONE
-            assert "1 settled videos get the labels and splits of the manifest" in capsys.readouterr().out
+            assert "labels and splits of the manifest for 1 settled video\n" in capsys.readouterr().out
         assert run_extraction(config(manifest, output, **options)) == ExitCode.DONE
     assert [record.counts.relabelled for record in records(output)] == [0, 1]
 
@@ -122,9 +122,7 @@ def test_a_manifest_that_is_read_meanwhile_makes_the_rows_of_one_that_is_read_be
     run(["cat", "", "new", "ant", "bee"])
     assert [account(record) for record in records(output)] == [(5, 0, 4, 1), (5, 5, 0, 0), (5, 5, 0, 0)]
     assert [record.counts.relabelled for record in records(output)] == [0, 0, 3]
-    assert (
-        "3 settled videos have got the labels and splits of the manifest; 1 of them have no label any more" in log.text
-    )
+    assert "3 settled videos got the labels and splits of the manifest; 1 of them without a label now" in log.text
 
 
 def test_a_problem_late_in_a_manifest_ends_the_run_and_what_is_done_is_kept(videos, tmp_path, log, streamed):
@@ -150,6 +148,6 @@ def test_a_dry_run_of_a_manifest_that_would_be_a_stream_tells_what_the_run_would
         manifest.write_text("".join(["uri,labels\n", *(f"{videos / name},{label}\n" for name, label in cells)]))
         assert run_extraction(config(manifest, tmp_path / "out", dry_run=True)) == ExitCode.DONE
         text = capsys.readouterr().out
-        assert ("2 settled videos get the labels and splits of the manifest" in text) == (labels != "dog,cat,")
+        assert ("labels and splits of the manifest for 2 settled videos" in text) == (labels != "dog,cat,")
         assert run_extraction(config(manifest, tmp_path / "out")) == ExitCode.DONE
     assert [record.counts.relabelled for record in records(tmp_path / "out")] == [0, 2]

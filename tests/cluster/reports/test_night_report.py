@@ -206,6 +206,8 @@ def test_thousands_of_labels_do_not_make_a_long_page() -> None:
     [
         (NightCounts(), "No new videos; all labels are up to date."),
         (NightCounts(labelled=1), "No new videos; 1 video was labelled."),
+        (NightCounts(new=1, extracted=1, labelled=13), "1 new video; 13 videos were labelled."),
+        (NightCounts(retried=1, failed=1), "1 retried video, which failed; 0 videos were labelled."),
         (
             NightCounts(new=1200, extracted=1200, labelled=1200),
             "Of 1,200 new videos, none failed; 1,200 videos were labelled.",

@@ -80,7 +80,7 @@ def test_somebody_who_watches_gets_a_bar(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("style", "words"), [("text", "1 videos, 0 frames, "), ("json", '"total": null'), ("bar", "1video")]
+    ("style", "words"), [("text", "1 video, 0 frames, "), ("json", '"total": null'), ("bar", "1video")]
 )
 def test_a_total_that_is_not_known(style, words, capfd, caplog):
     with caplog.at_level(logging.INFO, "framemill"), Progress(None, style=style) as progress:
