@@ -29,6 +29,7 @@ from classifiers.inference.base import top_classes
 from classifiers.inference.clip_base import ClipClassifier
 from classifiers.layers.stream import State
 from cluster.scoring.backends import BACKENDS
+from extractors.networks.precision import require_finite
 
 
 class LiveNetwork:
@@ -78,8 +79,7 @@ class LiveNetwork:
             FloatingPointError: for scores that are not finite.
         """
         logits = self._logits(np.stack(frames))
-        if not torch.isfinite(logits).all():
-            raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
+        require_finite(logits)
         places, scores = top_classes(logits, top_k, is_single_label=self._is_single_label)
         return places[0], scores[0]
 

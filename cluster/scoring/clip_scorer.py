@@ -8,25 +8,20 @@ The result depends on the bytes of the video alone, neither on the engine nor on
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from classifiers.inference.clip_base import ViewMean
-from cluster.engines.stage import Network
-from cluster.scoring.backends import ClipRunner
-from cluster.scoring.clip_network import ClipNetwork
+from cluster.scoring.clip_stage import ClipStage
 from extractors.clips.decode import decode_clips
 from extractors.clips.sampling import ClipSampling
-from extractors.flow.fields import require_flow
+from extractors.networks.precision import require_finite
 from extractors.segments import Segment
 from extractors.video.media import Source
 from extractors.video.probe import probe
-from schemas.clips import ClipFormat
 from schemas.videos import Video
 
 
@@ -50,35 +45,18 @@ class ClipScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipScorer:
-    """Decodes and labels, a video at a time. Cheap to pickle."""
+class ClipScorer(ClipStage):
+    """Decodes and labels, a video at a time."""
 
-    network: ClipRunner
     views: ViewMean
-    clip_format: ClipFormat
     sampling: ClipSampling
     top_k: int
     with_embedding: bool
-    max_pixels: int
 
     @property
     def result_type(self) -> type[ClipScores]:
         """Of what it says of a video."""
         return ClipScores
-
-    @property
-    def networks(self) -> dict[str, Network]:
-        """The only one, if it can run elsewhere."""
-        return {"network": self.network} if isinstance(self.network, ClipNetwork) else {}
-
-    def with_networks(self, networks: Mapping[str, Any]) -> ClipScorer:
-        """The same stage with another network."""
-        return replace(self, **networks)
-
-    def setup(self) -> None:
-        """Build the network, once per process."""
-        require_flow(self.clip_format.flow)
-        self.network.setup()
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
@@ -96,8 +74,7 @@ class ClipScorer:
         duration_seconds = self._duration(source, video) if self.with_embedding else 0.0
         decoded = time.thread_time()
         results = self.network.embed_prepared(torch.from_numpy(clip) for clip in clips)  # (V, F + K)
-        if not np.isfinite(results).all():
-            raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
+        require_finite(results)
         places, scores = self.views.top_classes(results, self.top_k)
         seconds = {"decode": decoded - started, "network": time.thread_time() - decoded}
         embedding = self.views.embedding(results) if self.with_embedding else None

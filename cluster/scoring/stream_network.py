@@ -36,7 +36,7 @@ from torch import Tensor
 from classifiers.inference.clip_base import ClipClassifier
 from classifiers.inference.clip_classifier import TrainedClipClassifier
 from classifiers.layers.stream import State
-from extractors.networks.precision import PRECISIONS, configure_torch
+from extractors.networks.precision import PRECISIONS, configure_torch, require_finite
 from extractors.video.grid import as_fps
 
 CHUNK_FRAMES = 16  # that a network is given at once
@@ -87,8 +87,7 @@ class StreamNetwork:
             ValueError: if the state is of another network, or of another size of frames.
         """
         logits, state = self._stream(frames, state)
-        if not logits.isfinite().all():
-            raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
+        require_finite(logits)
         return logits[0].cpu(), state
 
     def _stream(self, frames: NDArray[np.uint8], state: State) -> tuple[Tensor, State]:

@@ -10,8 +10,8 @@ segments that are worked through in parallel if its container has an index, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from typing import Any
@@ -22,18 +22,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.inference.timelines import TimelineForm
-from cluster.engines.stage import Network
-from cluster.scoring.backends import ClipRunner
-from cluster.scoring.clip_network import ClipNetwork
+from cluster.scoring.clip_stage import ClipStage
 from cluster.scoring.timeline_assembler import TimelineScores
 from extractors.clips.windows import decode_windows
 from extractors.extract import StageClock
-from extractors.flow.fields import require_flow
+from extractors.networks.precision import require_finite
 from extractors.segments import DEFAULT_SECONDS, Segment, plan_segments
 from extractors.video.media import ReadsAhead, Source, open_media
 from extractors.video.probe import header_duration
 from extractors.video.seek import can_seek
-from schemas.clips import ClipFormat
 from schemas.timelines import joined_timeline
 from schemas.videos import Video
 
@@ -41,41 +38,23 @@ BLOCK_STEPS = 256  # whose outputs are held
 
 
 @dataclass(frozen=True, kw_only=True)
-class WindowScorer:
-    """Decodes and scores, a segment at a time. Cheap to pickle.
+class WindowScorer(ClipStage):
+    """Decodes and scores, a segment at a time.
 
-    network       clips to features and logits (F + K)
-    num_classes   K
+    num_classes   K, of which the network gives logits beside its features
     short         for videos shorter than a window: `loop`, or `pad` with the last frame
     """
 
-    network: ClipRunner
     num_classes: int
-    clip_format: ClipFormat
     short: str
     form: TimelineForm
     step_seconds: Fraction
-    max_pixels: int
     segment_seconds: int = DEFAULT_SECONDS
 
     @property
     def result_type(self) -> type[TimelineScores]:
         """Of what it says of a segment."""
         return TimelineScores
-
-    @property
-    def networks(self) -> dict[str, Network]:
-        """The only one, if it can run elsewhere."""
-        return {"network": self.network} if isinstance(self.network, ClipNetwork) else {}
-
-    def with_networks(self, networks: Mapping[str, Any]) -> WindowScorer:
-        """The same stage with another network."""
-        return replace(self, **networks)
-
-    def setup(self) -> None:
-        """Build the network, once per process."""
-        require_flow(self.clip_format.flow)
-        self.network.setup()
 
     def __call__(
         self, source: Source, video: Video, segment: Segment | None = None, *, with_thumbnail: bool = False
@@ -108,8 +87,7 @@ class WindowScorer:
         parts = [self.form.timeline(np.zeros(0, np.int64), torch.zeros(0, self.num_classes))]
         started = time.thread_time()
         while len(results := self.network.embed_prepared(islice(windows, BLOCK_STEPS))):
-            if not np.isfinite(results).all():
-                raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
+            require_finite(results)
             logits = torch.from_numpy(results[:, -self.num_classes :])
             parts.append(self.form.timeline(windows.take_numbers(), logits))
         clock.add("network", started)

@@ -8,7 +8,7 @@ name no alphabet: `keep` requires as many outputs. The options of the model must
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from classifiers.lip_models.base import LipModel
 from classifiers.lip_models.registry import lip_model_config
@@ -23,10 +23,16 @@ from classifiers.weights.checkpoint import (
     read_checkpoint,
     read_config,
 )
-from classifiers.weights.published_clips import PublishedWeightsError, fill, layout_of
+from classifiers.weights.published_clips import fill, layout_of
 from cluster.storage import files
 from cluster.storage.redaction import redacted_uri
-from cluster.training.initial_weights import SUBJECT, InitialWeightsError, new_head
+from cluster.training.initial_weights import (
+    SUBJECT,
+    InitialWeightsError,
+    check_required_options,
+    check_same_options,
+    new_head,
+)
 from cluster.training.option_groups import AUTO_HEAD, KEEP_HEAD, RESET_HEAD
 from cluster.training.published_weights import read_published
 from schemas.budget import weights_budget
@@ -70,7 +76,7 @@ class InitialLipWeights:
             if files.exists(files.join(self.uri, CONFIG_FILE)):
                 return self._fill_from_checkpoint(model, name, alphabet)
             arrays = read_published(self.uri, weights_budget(model))
-            _check_options(model, name, dict(layout_of(model, arrays).options))
+            check_required_options(model.config, lip_model_config(name), dict(layout_of(model, arrays).options))
             fill(model, arrays, fresh_head=self.head != KEEP_HEAD)
             return self.head == KEEP_HEAD
         except ValueError as error:
@@ -81,14 +87,7 @@ class InitialLipWeights:
         checkpoint = read_checkpoint(contents)
         config = checkpoint.config
         _check_kind(config, name)
-        theirs = asdict(lip_model_config(name, config.options))
-        others = [
-            f"its model has option {key}={theirs[key]}, not {value}"
-            for key, value in asdict(model.config).items()
-            if key not in FREE_OPTIONS and theirs[key] != value
-        ]
-        if others:
-            raise CheckpointError(SUBJECT, others)
+        check_same_options(lip_model_config(name, config.options), model.config, FREE_OPTIONS)
         assert config.alphabet is not None
         if self.head == KEEP_HEAD:
             check_same_alphabet(alphabet, config.alphabet)
@@ -105,15 +104,3 @@ class InitialLipWeights:
 def _check_kind(config: CheckpointConfig, name: str) -> None:
     if config.level != LIP or config.model != name:
         raise CheckpointError(SUBJECT, [f"it is of model {config.model!r}, not of a lip reader {name!r}"])
-
-
-def _check_options(model: LipModel, name: str, expected: dict[str, object]) -> None:
-    """Refuse default options if the public weights need other values; chosen options are accepted."""
-    defaults = lip_model_config(name)
-    problems = [
-        f"{key}={value}, not the default {getattr(defaults, key)}"
-        for key, value in expected.items()
-        if getattr(model.config, key) == getattr(defaults, key) != value
-    ]
-    if problems:
-        raise PublishedWeightsError(f"these weights need --model-options {'; '.join(problems)}")

@@ -7,8 +7,9 @@ fit; with public weights, other options may be chosen. Of a base network (`ClipM
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -61,7 +62,7 @@ class InitialWeights:
             if files.exists(files.join(self.uri, CONFIG_FILE)):
                 return self._fill_from_checkpoint(model, name, class_names)
             arrays = read_published(self.uri, weights_budget(model))
-            _check_options(model, name, published_options(name, arrays))
+            check_required_options(model.config, clip_model_config(name), published_options(name, arrays))
             return fill(model, arrays, fresh_head=self.head != KEEP_HEAD).left_out
         except ValueError as error:
             raise InitialWeightsError(f"--init-weights {redacted_uri(self.uri)}: {error}") from error
@@ -76,14 +77,7 @@ class InitialWeights:
                 SUBJECT, [f"it is of model {config.model!r}, not of {name!r}, which is to be trained"]
             )
         expected = model.config if base is None else base.config
-        theirs, ours = asdict(clip_model_config(config.model, config.options)), asdict(expected)
-        others = [
-            f"its model has option {key}={theirs[key]}, not {value}"
-            for key, value in ours.items()
-            if key not in FREE_OPTIONS and theirs[key] != value
-        ]
-        if others:
-            raise CheckpointError(SUBJECT, others)
+        check_same_options(clip_model_config(config.model, config.options), expected, FREE_OPTIONS)
         checkpoint = with_head(checkpoint, model.head, class_names, self.head)
         if base is not None:
             return fill(model, checkpoint.state).left_out
@@ -118,13 +112,24 @@ def new_head(state: Mapping[str, Tensor], fresh: nn.Module) -> dict[str, Tensor]
     return {**trunk, **{f"{HEAD}.{key}": value for key, value in fresh.state_dict().items()}}
 
 
-def _check_options(model: ClipModel, name: str, expected: Mapping[str, object]) -> None:
-    """Refuse default options if the public weights need other values; chosen options are accepted."""
-    defaults = clip_model_config(name)
+def check_same_options(theirs: Any, ours: Any, free: Collection[str]) -> None:
+    """Refuse a checkpoint whose model has other options than ours, but for those that are `free`."""
+    found = asdict(theirs)
+    problems = [
+        f"its model has option {key}={found[key]}, not {value}"
+        for key, value in asdict(ours).items()
+        if key not in free and found[key] != value
+    ]
+    if problems:
+        raise CheckpointError(SUBJECT, problems)
+
+
+def check_required_options(ours: Any, defaults: Any, required: Mapping[str, object]) -> None:
+    """Refuse default options where public weights require other values; options that were chosen are accepted."""
     problems = [
         f"{key}={value}, not the default {getattr(defaults, key)}"
-        for key, value in expected.items()
-        if getattr(model.config, key) == getattr(defaults, key) != value
+        for key, value in required.items()
+        if getattr(ours, key) == getattr(defaults, key) != value
     ]
     if problems:
         raise PublishedWeightsError(f"these weights need --model-options {'; '.join(problems)}")

@@ -9,7 +9,11 @@ that `auto` chooses.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from extractors.networks.cpu_precision import resolve_cpu_precision
 
@@ -47,6 +51,12 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 def resolve_audio_precision(precision: str, device: torch.device) -> str:
     """`resolve_precision` for the audio network, which has no int8 form and runs in `auto` instead."""
     return resolve_precision("auto" if precision == "int8" else precision, device)
+
+
+def require_finite(outputs: Tensor | NDArray[Any]) -> None:
+    """Raise `FloatingPointError` for what a network returns in a precision that is too small for it."""
+    if not torch.as_tensor(outputs).isfinite().all():
+        raise FloatingPointError("the network returned numbers that are not finite: give another --precision")
 
 
 def configure_torch(device_name: str, precision_name: str, threads: int | None) -> tuple[torch.device, str]:

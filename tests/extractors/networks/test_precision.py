@@ -1,8 +1,15 @@
+import numpy as np
 import pytest
 import torch
 
 from extractors.networks.cpu_precision import has_cpu_bf16, has_cpu_int8
-from extractors.networks.precision import configure_torch, resolve_audio_precision, resolve_device, resolve_precision
+from extractors.networks.precision import (
+    configure_torch,
+    require_finite,
+    resolve_audio_precision,
+    resolve_device,
+    resolve_precision,
+)
 
 CPU = torch.device("cpu")
 
@@ -67,3 +74,14 @@ def test_layers_in_fp32_on_a_gpu_are_without_tf32(precision, monkeypatch):
             assert not torch.backends.cuda.matmul.allow_tf32
         finally:
             torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_outputs_that_are_not_finite_are_refused(value):
+    outputs = np.zeros((2, 3), np.float32)
+    require_finite(outputs)
+    require_finite(torch.from_numpy(outputs))
+    outputs[1, 2] = value
+    for refused in (outputs, torch.from_numpy(outputs)):
+        with pytest.raises(FloatingPointError, match="give another --precision"):
+            require_finite(refused)
