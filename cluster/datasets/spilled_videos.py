@@ -25,7 +25,7 @@ from cluster.datasets.video_table import VIDEOS, video_of, video_table
 from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
 from cluster.storage.spill import Spill
-from schemas.errors import examples
+from schemas.errors import InputError, examples
 from schemas.videos import Video
 
 WINDOW_SECONDS = 10.0  # after which a window may be smaller than all before it
@@ -121,8 +121,8 @@ class SpilledVideos(VideoStream):
     def _run(self) -> None:
         try:
             self._find()
-        except OSError as error:  # of a disk, this machine's among them
-            self.error = StorageError(f"the input cannot be read to its end: {error}")
+        except (OSError, StorageError) as error:
+            self.error = InputError(f"the input cannot be read to its end: {error}")
         except Exception as error:
             self.error = error
         self._is_over = True
@@ -208,7 +208,7 @@ class ListedVideos(SpilledVideos):
             if self._is_closed:
                 break
             if not self._listing.is_ordered:
-                raise StorageError("this store lists its files in no order, and there are too many: give a manifest")
+                raise InputError("this store lists its files in no order, and there are too many: give a manifest")
             for videos in self._listing.some_videos(some):
                 if self._is_closed:
                     break
@@ -226,5 +226,5 @@ class ListedVideos(SpilledVideos):
         if len(ids.unique()) < len(ids) or pc.any(pc.is_in(ids, value_set=earlier)).as_py():
             counts = Counter([*earlier.to_pylist(), *ids.to_pylist()])
             twice = sorted(name for name, count in counts.items() if count > 1)
-            raise StorageError(f"members of tars have the ids of other videos, rename the tars: {examples(twice)}")
+            raise InputError(f"members of tars have the ids of other videos, rename the tars: {examples(twice)}")
         return found

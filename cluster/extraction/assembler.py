@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from cluster.engines.tasks import Done, Failed, Outcome, failure_row
-from cluster.extraction.segment_spool import SegmentSpool, temporaries_explained
+from cluster.extraction.segment_spool import CONTENT, SegmentSpool
 from cluster.runs.lifecycle import internal_error
 from cluster.storage.redaction import redacted_uri
+from cluster.storage.temporaries import temporaries_explained
 from extractors.features import SegmentFeatures, is_hopeless, merge_segments
 from extractors.sampling import SamplingConfig
 from extractors.segments import Segment
@@ -63,7 +64,7 @@ class Assembler:
     def _row(self, outcome: Outcome, parts: Callable[[], Sequence[SegmentFeatures]]) -> FeatureRow | FailureRow:
         video = outcome.task.video
         try:
-            with temporaries_explained():
+            with temporaries_explained(CONTENT):
                 row = merge_segments(video, self._labels_of(video), parts(), self._lost[video.id])
             self._sampling.check_length(row.num_frames)
         except VideoError as error:

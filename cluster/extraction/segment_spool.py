@@ -7,25 +7,15 @@ temporary folder (`TMPDIR`), one for each video.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 
 from cluster.engines.wire import LENGTH, pack, unpack
+from cluster.storage.temporaries import temporaries_explained
 from extractors.features import SegmentFeatures
-from schemas.errors import InputError
 
-
-@contextmanager
-def temporaries_explained() -> Iterator[None]:
-    """Turn what the temporary folder refuses into an `InputError` that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        message = f"{gettempdir()} takes no more of a video's features: {error}"
-        raise InputError(f"{message}\nSet TMPDIR to a folder with more room, and run again") from error
+CONTENT = "a video's features"  # as errors name it
 
 
 class SegmentSpool:
@@ -40,7 +30,7 @@ class SegmentSpool:
         """Keep a segment of the video `name`. Raises `InputError` where the disk takes no more."""
         path = self._paths.setdefault(name, Path(self._folder.name, str(next(self._numbers))))
         packed = pack(features)
-        with temporaries_explained(), path.open("ab") as file:
+        with temporaries_explained(CONTENT), path.open("ab") as file:
             file.write(LENGTH.pack(len(packed)) + packed)
 
     def take(self, name: str) -> list[SegmentFeatures]:

@@ -15,7 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cluster.storage.temporaries import temporaries_explained
+
 RUN_ROWS = 1 << 18
+CONTENT = "the list of videos"  # as errors name it
 COMPRESSION = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -26,7 +29,8 @@ class Spill:
         self.schema = schema
         self.rows = 0
         self._parts = parts
-        self._folder = TemporaryDirectory(prefix="framemill-")
+        with temporaries_explained(CONTENT):
+            self._folder = TemporaryDirectory(prefix="framemill-")
         self._collected: list[tuple[pa.Table, NDArray[np.intp]]] = []
         self._collected_rows = 0
         self._runs: list[tuple[Path, list[int]]] = []  # the file of each, and where its parts begin
@@ -45,14 +49,14 @@ class Spill:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been collected."""
+        """Write what has been collected. Raises `InputError` where the disk takes no more."""
         if not self._collected:
             return
         parts = np.concatenate([parts for _, parts in self._collected])
         table = pa.concat_tables([table for table, _ in self._collected]).take(np.argsort(parts, kind="stable"))
         bounds = [0, *np.cumsum(np.bincount(parts, minlength=self._parts)).tolist()]
         path, starts = Path(self._folder.name, str(len(self._runs))), []
-        with path.open("wb") as file:
+        with temporaries_explained(CONTENT), path.open("wb") as file:
             for first, end in pairwise(bounds):
                 starts.append(file.tell())
                 if end > first:

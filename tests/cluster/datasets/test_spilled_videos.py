@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
@@ -19,13 +20,15 @@ from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.partitions import PARTS, Partition
 from cluster.datasets.spilled_videos import ListedVideos
 from cluster.datasets.video_folder import FolderListing
-from cluster.datasets.video_stream import VideoStream, WholeVideos
+from cluster.datasets.video_stream import VideoPart, VideoStream, WholeVideos
+from cluster.storage import spill
 from cluster.storage.buckets import StoredFile
 from cluster.storage.files import StorageError
 from cluster.storage.forward_reads import open_headers
-from cluster.storage.spill import Spill
+from schemas.errors import InputError
 from schemas.videos import Video, content_of
 from tests.support.folders import touch
+from tests.support.job_server import wait_until
 from tests.support.tars import tar_bytes
 
 NAMES = [
@@ -84,9 +87,7 @@ def test_a_small_folder_is_known_at_once(tmp_path: Path) -> None:
     assert part.ids.to_pylist() == ["a", "b"]
 
 
-def test_a_window_begins_while_others_are_listed_and_is_larger_than_those_before(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_window_begins_while_others_are_listed(folder: Path) -> None:
     given = iter(range(100))
     taken: list[int] = []
 
@@ -110,7 +111,7 @@ def test_a_window_begins_while_others_are_listed_and_is_larger_than_those_before
 def test_a_store_that_lists_in_no_order_is_refused_where_its_files_are_many(folder: Path) -> None:
     listing = FolderListing(str(folder))
     listing.is_ordered = False
-    with pytest.raises(StorageError, match="give a manifest"):
+    with pytest.raises(InputError, match="give a manifest"):
         videos_of(ListedVideos(listing, listing.files(), lambda found: None))
 
 
@@ -119,23 +120,51 @@ def test_what_the_listing_cannot_read_is_an_error(folder: Path) -> None:
         yield []
         raise StorageError("no answer")
 
-    with pytest.raises(StorageError, match="no answer"):
+    with pytest.raises(InputError, match="the input cannot be read to its end: no answer") as caught:
         videos_of(listed(folder, files()))
+    assert not isinstance(caught.value, StorageError), "engines take that for their own store's"
 
 
-def test_a_disk_without_room_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*given: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    with closing(open_input(str(folder))) as stream:
-        monkeypatch.setattr(Spill, "add", full)
-        with pytest.raises(StorageError, match=r"the input cannot be read to its end: .*No space left"):
+@pytest.mark.parametrize("run_rows", [1, 1 << 18])  # what the listing writes, and what its reader does
+def test_a_disk_without_room_is_an_error(folder: Path, run_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spill, "RUN_ROWS", run_rows)
+    with closing(listed(folder, iter([[StoredFile(f"{folder}/a.mp4", 1, "v")]]))) as stream:
+        stream._spill.close()  # a folder that is not there refuses what a full disk refuses
+        with pytest.raises(InputError, match=r"takes no more of the list of videos: .*No such file"):
             videos_of(stream)
 
 
-def test_a_window_need_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spilled_videos, "WINDOW_SECONDS", 0.0)
-    assert len(videos_of(open_input(str(folder)))) == len(NAMES) + 1
+def window(parts: Iterator[VideoPart | None]) -> int:
+    """The size of the next one, once there is one."""
+    first = next(part for part in parts if part is not None)
+    return len(first) + sum(len(part or ()) for part in iter(lambda: next(parts), None))
+
+
+@pytest.mark.parametrize("wait_seconds", [0.0, 600.0])
+def test_a_window_is_as_large_as_all_before_it_unless_it_has_waited(
+    folder: Path, wait_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilled_videos, "WINDOW_SECONDS", wait_seconds)
+    numbers: SimpleQueue[int] = SimpleQueue()
+
+    def files() -> Iterator[list[StoredFile]]:
+        for number in iter(numbers.get, 0):
+            yield [StoredFile(f"{folder}/{number}.mp4", 1, "v")]
+
+    with closing(listed(folder, files())) as stream:
+        parts = stream.parts(PARTS)
+        numbers.put(1)
+        assert window(parts) == 1
+        numbers.put(2)
+        assert window(parts) == 1
+        numbers.put(3)
+        if wait_seconds:
+            wait_until(lambda: stream._spill.rows == 3)
+            assert [next(parts) for _ in range(100)] == [None] * 100
+            numbers.put(4)
+        assert window(parts) == (2 if wait_seconds else 1)
+        numbers.put(0)
+        assert not any(parts)
 
 
 def test_tars_are_unpacked_while_others_are_listed(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,7 +197,7 @@ def test_few_tars_are_many_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_member_with_the_id_of_another_video_is_an_error(folder: Path) -> None:
     (folder / "00.tar").write_bytes(tar_bytes([("a.mp4", b"1")]))
     touch(folder, "00/a.mp4")
-    with pytest.raises(StorageError, match="members of tars have the ids of other videos, rename the tars: '00/a'"):
+    with pytest.raises(InputError, match="members of tars have the ids of other videos, rename the tars: '00/a'"):
         videos_of(open_input(str(folder)))
 
 
@@ -186,7 +215,7 @@ def test_the_member_may_come_in_a_later_window(folder: Path) -> None:
         first = next(part for part in parts if part is not None)
         assert first.ids.to_pylist() == ["00/a"]
         is_taken.set()
-        with pytest.raises(StorageError, match="members of tars have the ids of other videos, rename the tars: '00/a'"):
+        with pytest.raises(InputError, match="members of tars have the ids of other videos, rename the tars: '00/a'"):
             for _ in parts:
                 pass
 

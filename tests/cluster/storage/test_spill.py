@@ -9,6 +9,7 @@ import pytest
 
 from cluster.storage import spill
 from cluster.storage.spill import Spill
+from schemas.errors import InputError
 
 SCHEMA = pa.schema([("id", pa.string()), ("n", pa.int32())])
 
@@ -43,3 +44,15 @@ def test_nothing_stays_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert list(tmp_path.rglob("0"))
     rows.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_takes_no_more_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    rows = Spill(SCHEMA, 2)
+    rows.add(table(1), np.zeros(1, np.intp))
+    rows.close()  # a folder that is not there refuses what a full disk refuses
+    with pytest.raises(InputError, match=r"(?s)takes no more of the list of videos.*TMPDIR"):
+        rows.flush()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match=r"(?s)gone takes no more of the list of videos.*TMPDIR"):
+        Spill(SCHEMA, 2)
