@@ -103,6 +103,7 @@ def planned(folder: Path, count: int, most_seconds: float | None, manifest: str 
     with generated, of_manifest:
         stream = open_input(source)
         with dataset.lease(), closing(stream), closing(Backlog(stream, dataset, options)) as backlog:
+            backlog.begin()
             for video in backlog:
                 if video is None:
                     time.sleep(0.05)

@@ -30,7 +30,7 @@ POLL_SECONDS = 0.05
 
 
 class Backlog:
-    """What is left of `videos` for `dataset`, whose lease the caller holds. To be closed.
+    """What is left of `videos` for `dataset`, whose lease the caller holds, once it has begun. To be closed.
 
     seen       videos of the parts so far
     pending    those of them that are to be done
@@ -54,6 +54,10 @@ class Backlog:
         self._increments = self._joined(videos.parts(self._rows.count))
         self._whole = videos.whole
         self.is_known = self._rows.count == 1
+        self._next: tuple[Increment, SettledPart] | None = None
+
+    def begin(self) -> None:
+        """Go through the parts up to the first that has anything to do."""
         self._next = self._advance()
 
     @property

@@ -90,7 +90,8 @@ def extract(plan: Plan, engine: Engine, lease: Lease) -> RunRecord:
     """Carry out a plan, with the `lease` of its dataset."""
     dataset, stream = plan.dataset, plan.inputs.stream
     with closing(stream), closing(Backlog(stream, dataset, plan.options)) as backlog:
-        dataset.close_records(lease.predecessors, render_run_report)
+        dataset.close_records(lease.predecessors, render_run_report)  # before the videos, which may be wrong further on
+        backlog.begin()
         if not backlog.is_empty:
             engine = start(plan, engine)
         backlog.withdraw()

@@ -71,6 +71,7 @@ def backlog(videos: Path, output: Path, **options: object) -> Iterator[tuple[Bac
     given = ExtractionOptions.of(input=str(videos), output=str(output), **options)
     dataset = dataset_of(str(output), "r2")
     with dataset.lease(), closing(open_input(given.input)) as stream, closing(Backlog(stream, dataset, given)) as made:
+        made.begin()
         yield made, dataset
 
 
@@ -139,6 +140,7 @@ def test_a_part_that_comes_again_is_not_repaired_again(tmp_path: Path, monkeypat
     stream = ListedVideos(FolderListing(str(tmp_path)), files(), lambda found: None)
     dataset = dataset_of(str(tmp_path / "out"), "r3")
     with dataset.lease(), closing(stream), closing(Backlog(stream, dataset, options)) as made:
+        made.begin()
         assert [video.id for video in made.first()] == [new]
         is_taken.set()
         assert [video.id for video in made if video is not None] == [new, later]

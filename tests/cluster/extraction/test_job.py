@@ -2,8 +2,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +20,11 @@ from schemas.failures import FailureRow, failure_table
 from schemas.records import Machine
 from tests.support.dataset import ids, rows
 from tests.support.engines import refuse_engine
-from tests.support.extractions import TINY, account, config, records
+from tests.support.extractions import TINY, account, config, leave_as_killed, records
 from tests.support.folders import touch, unreadable_folder
 from tests.support.servers import http_files
 from tests.support.videos import Clip, write_video
 
-HOLD = "import os, sys; from cluster.storage.lease import Lease; Lease(sys.argv[1], 'r0').acquire(); os._exit(0)"
 NAMES = ["a", "b", "line\nbreak", "sound", "sub/c"]
 
 
@@ -246,11 +243,7 @@ def test_a_second_concurrent_run_is_refused_and_touches_nothing(output, videos, 
 
 
 def test_the_next_run_closes_the_record_of_a_dead_one(output, videos):
-    """A lease and an unfinished record, as SIGKILL leaves them."""
-    (whole,) = records(output)
-    left = replace(whole, run_id="r0", status="running", started_at="2020-01-01T00:00:00Z")
-    (output / "runs" / "r0.json").write_text(left.to_json())
-    subprocess.run([sys.executable, "-c", HOLD, str(output / "lease.json")], check=True)
+    leave_as_killed(output)
     assert run_extraction(config(videos, output)) == ExitCode.DONE
     assert [record.status for record in records(output)] == ["died", "completed", "completed"]
     assert "Extraction was killed" in (output / "runs" / "r0.html").read_text()

@@ -8,13 +8,15 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from cluster.datasets.manifest_stream import StreamedManifest
 from cluster.datasets.partitions import Partition, hashes_of
 from cluster.extraction.early_start import run_extraction
 from cluster.runs.lifecycle import ExitCode
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from tests.support.dataset import ids, rows
-from tests.support.extractions import account, config, records
+from tests.support.extractions import account, config, leave_as_killed, records
+from tests.support.job_server import wait_until
 from tests.support.servers import gs_bucket
 from tests.support.tars import pack
 
@@ -125,20 +127,42 @@ def test_a_manifest_that_is_read_meanwhile_makes_the_rows_of_one_that_is_read_be
     assert "3 settled videos got the labels and splits of the manifest; 1 of them without a label now" in log.text
 
 
-def test_a_problem_late_in_a_manifest_ends_the_run_and_what_is_done_is_kept(videos, tmp_path, log, streamed):
+def test_a_problem_late_in_a_manifest_ends_the_run_and_what_is_done_is_kept(
+    videos, tmp_path, log, streamed, monkeypatch
+):
     manifest, output = tmp_path / "m.csv", tmp_path / "out"
+    all_problems = StreamedManifest._all_problems
+
+    def told_late(stream):
+        wait_until(lambda: len(list((output / "features").iterdir())) == 2)
+        return all_problems(stream)
+
     lines = ["id,uri,end_seconds", f"a,{videos / 'a.mp4'},", f"b,{videos / 'b.mkv'},", f"c,{videos / 'sub/c.mp4'},"]
     manifest.write_text("\n".join(["id,uri,end_seconds", *lines[1:3], ""]))
     assert run_extraction(config(manifest, output)) == ExitCode.DONE
     manifest.write_text("\n".join([*lines, "d,x.mp4,x", f"a,{videos / 'sound.mp4'},", ""]))
-    assert run_extraction(config(manifest, output, rows_per_shard=1)) == ExitCode.BAD_INPUT
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamedManifest, "_all_problems", told_late)
+        assert run_extraction(config(manifest, output, rows_per_shard=1)) == ExitCode.BAD_INPUT
     assert "line 5: end_seconds must be a number of seconds" in log.text
     assert "id 'a' stands for both" in log.text
-    assert {"a", "b"} <= set(ids(output)) <= {"a", "b", "c"}
+    assert ids(output) == ["a", "b", "c"]
     assert run_extraction(config(manifest, output, dry_run=True)) == ExitCode.BAD_INPUT
     manifest.write_text("\n".join([*lines, ""]))
     assert run_extraction(config(manifest, output)) == ExitCode.DONE
     assert ids(output) == ["a", "b", "c"]
+
+
+def test_a_run_that_meets_a_problem_before_any_work_closes_the_record_of_a_dead_one(videos, tmp_path, streamed):
+    manifest, output = tmp_path / "m.csv", tmp_path / "out"
+    lines = ["id,uri,end_seconds", f"a,{videos / 'a.mp4'},", f"b,{videos / 'b.mkv'},", ""]
+    manifest.write_text("\n".join(lines))
+    assert run_extraction(config(manifest, output)) == ExitCode.DONE
+    leave_as_killed(output)
+    manifest.write_text("\n".join([*lines[:-1], "c,x.mp4,x", ""]))
+    assert run_extraction(config(manifest, output)) == ExitCode.BAD_INPUT
+    killed, whole = records(output)
+    assert (killed.run_id, killed.status, whole.status) == ("r0", "died", "completed")
 
 
 def test_a_dry_run_of_a_manifest_that_would_be_a_stream_tells_what_the_run_would_do(videos, tmp_path, capsys, streamed):
