@@ -56,6 +56,9 @@ class AnnotatedDataset(DatasetFolder):
         with self.explained("written to"):
             if self.partition == WHOLE:
                 return extend_vocabulary(self.writer, self.vocabulary_uri(), names)
+            vocabulary = read_vocabulary(self.vocabulary_uri())
+            if not vocabulary.add_names(names):  # which no partition ever takes out again
+                return vocabulary
             with shared_lease(self.place("lease-vocabulary.json"), self.run_id) as lease:
                 return extend_vocabulary(lease, self.vocabulary_uri(), names)
 

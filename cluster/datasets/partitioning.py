@@ -73,6 +73,8 @@ def begin_partition(
                 content = f"{partition.count}\n{fingerprint_text(settings)}\n"
                 lease.put(files.join(root, COUNT_FILE), content.encode())
     except LeaseError as error:
+        if check_partitioning(root, partition, folders) is not None:  # by another partition meanwhile
+            return
         raise DatasetError(
             f"another run writes {root} as a whole: wait until it ends, or write to another place\n{error}"
         ) from error

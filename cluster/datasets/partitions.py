@@ -71,11 +71,11 @@ def is_partition(text: str) -> bool:
 
 def hashes_of(ids: Iterable[str]) -> NDArray[np.uint32]:
     """(ids,) the hash of each id."""
-    return np.fromiter((crc32(_root(name).encode()) for name in ids), np.uint32)
+    return np.fromiter((crc32(without_extension(name).encode()) for name in ids), np.uint32)
 
 
-def _root(name: str) -> str:
-    """The name without any extension of a video."""
+def without_extension(name: str) -> str:
+    """The name without the extension of a video, or several."""
     while "." in name[-LONGEST_SUFFIX:]:
         stem, suffix = posixpath.splitext(name)
         if suffix.lower() not in VIDEO_SUFFIXES:

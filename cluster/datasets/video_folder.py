@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
-from cluster.datasets.partitions import VIDEO_SUFFIXES
+from cluster.datasets.partitions import VIDEO_SUFFIXES, without_extension
 from cluster.datasets.tar_videos import log_unread, unpacked
 from cluster.storage.buckets import StoredFile
 from cluster.storage.exclusion import Exclusion
@@ -200,7 +200,7 @@ class FolderListing:
 
 
 def _common_start(files: Sequence[StoredFile], uri: str) -> str:
-    """What `uri` begins with, up to a point, as does the name of a file before it; empty where there is none.
+    """What `uri` begins with: the name of a file before it without its extension, and a point; empty for none.
 
     Names come in order: all that begin like that come together, and some of them may differ in the extension alone.
     """
@@ -208,11 +208,10 @@ def _common_start(files: Sequence[StoredFile], uri: str) -> str:
     shared = posixpath.commonprefix([last, uri])
     for place in (place for place, character in enumerate(shared) if character == "."):
         start = shared[: place + 1]
-        folder = start.rpartition("/")[0]
         for file in reversed(files):
             if not file.uri.startswith(start):
                 break
-            if "/" not in file.uri[len(start) :] and file.uri.rpartition("/")[0] == folder:
+            if without_extension(file.uri) == start[:-1]:
                 return start
     return ""
 

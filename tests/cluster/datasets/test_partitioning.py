@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -165,6 +166,30 @@ def test_runs_of_the_whole_and_of_a_partition_exclude_each_other(
     assert len(settled.done) + len(settled.failed) == len(VIDEOS), "whoever was there first goes on, now and later"
     with (part := opened(tmp_path, HALVES[0], "r4")).lease(), pytest.raises(DatasetError, match="written as a whole"):
         part.prepare()
+
+
+def test_a_partition_that_another_has_begun_for_meanwhile_need_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.datasets.partitioning.BEGIN_SECONDS", 0.5)
+    first, second = (opened(tmp_path, half, f"r{number}") for number, half in enumerate(HALVES))
+    with first.lease():
+        first.prepare()
+    written = (tmp_path / COUNT_FILE).rename(tmp_path / "written")
+    with shared_lease(str(tmp_path / "lease.json"), "r3"), second.lease():
+        thread = Timer(0.2, written.rename, [tmp_path / COUNT_FILE])
+        thread.start()
+        second.prepare()
+        thread.join()
+
+
+def test_names_that_are_there_already_wait_for_no_other_partition(tmp_path: Path) -> None:
+    first, second = (opened(tmp_path, half, f"r{number}") for number, half in enumerate(HALVES))
+    with first.lease(), second.lease():
+        first.add_classes(["cat", "dog"])
+        with shared_lease(str(tmp_path / "lease-vocabulary.json"), "r3"):
+            assert second.add_classes(["dog"]).names == second.add_classes([]).names == ["cat", "dog"]
+        assert second.add_classes(["ant"]).names == ["cat", "dog", "ant"]
 
 
 def test_partitions_have_the_same_settings(tmp_path: Path) -> None:

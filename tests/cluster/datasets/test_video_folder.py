@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cluster.datasets import video_folder
 from cluster.datasets.increment import FailedBefore, Settled, increment_of
 from cluster.datasets.manifest import read_input, read_videos
 from cluster.datasets.manifest_videos import ManifestError
-from cluster.datasets.video_folder import described, distinct_ids, list_videos
+from cluster.datasets.video_folder import FolderListing, described, distinct_ids, list_videos
 from cluster.storage import files
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from schemas.videos import Video
@@ -77,6 +78,17 @@ def test_files_of_one_stem_keep_their_extensions_and_no_other_id_changes(
             assert "'a.mkv', 'a.mp4'" in caplog.text
         assert ids(f"{root}/*.mp4") == ["a", "b"]
         assert ids(root, "*.mkv") == ["a", "b", "x/a"]
+
+
+def test_files_come_some_at_a_time_but_those_of_one_stem_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_folder, "FILES_AT_ONCE", 2)
+    touch(tmp_path, *(f"cam.{number:06d}.mp4" for number in range(5)))
+    touch(tmp_path, "day.1.mkv", "day.1.mp4", "day.1.mp4.avi", "day.1.x.mp4", "day.10.mp4", "day.mp4")
+    batches = [[Path(file.uri).name for file in files] for files in FolderListing(str(tmp_path)).files()]
+    assert [len(batch) for batch in batches] == [2, 2, 5, 2]
+    assert batches[2] == ["cam.000004.mp4", "day.1.mkv", "day.1.mp4", "day.1.mp4.avi", "day.1.x.mp4"]
 
 
 def test_distinct_ids() -> None:
