@@ -79,6 +79,8 @@ def extract(videos: Videos, output: Place, *, engine: str = "local", quiet: bool
         record = carry_out(plan, made, lease)
     if record.status == "interrupted":
         raise KeyboardInterrupt
+    if record.status == "failed" and isinstance(inputs.stream.error, InputError):
+        raise inputs.stream.error  # of videos that were read while the first of them were worked on
     if record.status != "completed":
         raise RuntimeError(f"the run {record.status}; {plan.dataset.run_uri('.html')} tells what it has done")
     counts = record.counts

@@ -256,7 +256,7 @@ class FeatureDataset(AnnotatedDataset):
         lease by now.
         """
         name = self.shard_name(number)
-        again = ({row.id for row, _ in rows} | {failure.id for failure in failures}) & set(retried)
+        again = {name for name in (*(row.id for row, _ in rows), *(one.id for one in failures)) if name in retried}
         with self.explained("written to"):
             known = None if failure_files is None else {uri for name in again for uri in failure_files[name]}
             uris = self._files("failures") if known is None else sorted(filter(files.exists, known))

@@ -121,7 +121,7 @@ class StreamedManifest(SpilledVideos):
             videos, names = zip(*tars[start : start + TARS_AT_ONCE], strict=True)
             policy = self._reader.policy
             members = unpacked(
-                tars_with_versions(videos, policy), names, VIDEO_SUFFIXES, policy, is_over=self._is_ending
+                tars_with_versions(videos, policy, self._silent), names, VIDEO_SUFFIXES, policy, is_over=self._is_ending
             )
             self._tars += members.tars
             self._unread_tars += members.unread

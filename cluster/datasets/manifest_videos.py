@@ -292,10 +292,10 @@ def repeated(videos: Iterable[Video]) -> list[str]:
     return problems
 
 
-def tars_with_versions(videos: Sequence[Video], policy: ReadPolicy) -> list[Video]:
+def tars_with_versions(videos: Sequence[Video], policy: ReadPolicy, silent: Counter[str] | None = None) -> list[Video]:
     """The videos, and of the tars among them the versions."""
     tars = [video for video in videos if is_tar(video.uri)]
-    known = dict(zip(tars, with_versions(tars, policy), strict=True)) if tars else {}
+    known = dict(zip(tars, with_versions(tars, policy, silent), strict=True)) if tars else {}
     return [known.get(video, video) for video in videos] if known else list(videos)
 
 

@@ -49,6 +49,18 @@ def test_wrong_options_are_refused_before_anything_is_written(videos: list[Path]
     assert not (tmp_path / "features").exists()
 
 
+def test_problems_late_in_a_large_table_are_told(
+    videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.datasets.manifest.FIRST_ROWS", 2)
+    table = pd.DataFrame({"id": ["x", "y", "z"], "uri": [*map(str, videos[:2]), str(videos[0])]})
+    assert framemill.extract(table, tmp_path / "features", **RANDOM).extracted == 3
+    table = pd.concat([table, pd.DataFrame({"id": ["x"], "uri": ["other.mp4"]})])
+    for output in ("features", "new"):  # before any work, and during the first of it
+        with pytest.raises(framemill.InputError, match="id 'x' stands for both"):
+            framemill.extract(table, tmp_path / output, **RANDOM)
+
+
 def test_a_rate_is_a_number_or_text(videos: list[Path], tmp_path: Path) -> None:
     framemill.extract(videos[:1], tmp_path / "features", fps=2, **RANDOM)
     assert framemill.read(tmp_path / "features").num_frames.tolist() == [3]
