@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
 
+from cluster.datasets.listed_videos import ListedVideos
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal
 from cluster.datasets.manifest_stream import StreamedManifest
 from cluster.datasets.manifest_videos import (
@@ -25,7 +26,6 @@ from cluster.datasets.manifest_videos import (
     whole_manifest,
 )
 from cluster.datasets.partitions import WHOLE, Partition
-from cluster.datasets.spilled_videos import ListedVideos
 from cluster.datasets.video_folder import FolderListing, VideoFolder, described, list_videos
 from cluster.datasets.video_stream import VideoStream, WholeVideos
 from cluster.storage import files

@@ -24,9 +24,10 @@ from cluster.datasets.manifest_stream import StreamedManifest
 from cluster.datasets.manifest_videos import ManifestError, ManifestReader, with_versions
 from cluster.datasets.partitions import PARTS, WHOLE, Partition
 from cluster.datasets.video_stream import VideoStream, WholeVideos
-from schemas.videos import Video, content_of
+from schemas.videos import Video
 from tests.support.folders import touch
 from tests.support.tars import tar_bytes
+from tests.support.video_streams import videos_of
 
 COUNT = 30
 COLUMNS = ("id", "uri", "labels", "split", "start_seconds", "end_seconds", "group", "text", "words")
@@ -72,19 +73,6 @@ def written(folder: Path, rows: list[dict[str, str]], name: str = "m.csv") -> st
         text = ",".join(columns) + "\n" + "".join(quoted)
     path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
     return str(path)
-
-
-def videos_of(stream: VideoStream) -> dict[str, Video]:
-    found = {}
-    for part in stream.parts(PARTS):
-        if part is None:
-            time.sleep(0.001)
-            continue
-        for place, video in enumerate(part.videos(np.arange(len(part)))):
-            assert (part.ids[place].as_py(), part.contents[place].as_py()) == (video.id, content_of(video))
-            assert video.id not in found
-            found[video.id] = video
-    return found
 
 
 def problems_of(source: str, partition: Partition = WHOLE) -> tuple[tuple[str, ...], dict[str, Video]]:

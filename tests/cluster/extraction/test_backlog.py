@@ -12,10 +12,10 @@ import pytest
 from cluster.datasets import feature_dataset, manifest
 from cluster.datasets.feature_dataset import FeatureDataset
 from cluster.datasets.increment import RETRY_ALL
+from cluster.datasets.listed_videos import ListedVideos
 from cluster.datasets.manifest import open_input
 from cluster.datasets.manifest_videos import with_versions
 from cluster.datasets.partitions import WHOLE, hashes_of
-from cluster.datasets.spilled_videos import ListedVideos
 from cluster.datasets.video_folder import FolderListing
 from cluster.extraction import backlog as backlog_module
 from cluster.extraction.backlog import Backlog
