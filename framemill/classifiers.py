@@ -19,14 +19,17 @@ from classifiers.data.batches import FeatureBatch
 from classifiers.inference.feature_classifier import TrainedClassifier
 from classifiers.weights.checkpoint import CLIP, LIP, CheckpointConfig, CheckpointError, check_fingerprint
 from cluster.datasets.manifest import read_videos
+from cluster.datasets.manifest_rows import is_manifest
 from cluster.extraction.recorded import options_of_fingerprint
 from cluster.features.window import padded
+from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
 from cluster.scoring.config import ScoringOptions
 from cluster.scoring.job import score_videos
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.storage import files
 from cluster.storage.listing import list_files
 from cluster.storage.parquet import read_table
+from cluster.storage.read_policy import ReadPolicy
 from framemill.extraction import extract
 from framemill.inputs import job_input
 from framemill.tables import FINGERPRINT, read
@@ -76,9 +79,10 @@ class Classifier:
             top_k: How many classes of each video.
 
         Returns:
-            A row for each video, in the order given, or of their ids where a folder is: its `id`, its best class
-            (`label`), the probability of that (`score`), and `labels`, the best `top_k` classes, each with its
-            probability. A video that cannot be read has the label None, and the reason in `failure`.
+            A row for each video, in the order given, also that of a manifest; those of a folder, glob or tar are in the
+            order of their ids. It has its `id`, its best class (`label`), the probability of that (`score`), and
+            `labels`, the best `top_k` classes, each with its probability. A video that cannot be read has the label
+            None, and the reason in `failure`.
 
         Raises:
             InputError: If the features are not those that the classifier was trained on, as far as the table tells (one
@@ -183,9 +187,16 @@ class Classifier:
                     found = self.predict(read(features, frames=needs_frames), top_k=top_k)
             if failed:
                 found = pd.concat([found, _table(list(failed), [[]] * len(failed), list(failed.values()))])
-            is_folder = isinstance(videos, str | os.PathLike)
-            ids = sorted(found["id"]) if is_folder else [video.id for video in read_videos(source)]
-        return found.set_index("id").loc[ids].reset_index()
+            if is_manifest(source):
+                places = {video.id: place for place, video in enumerate(read_videos(source, policy=self._policy()))}
+                return found.sort_values("id", key=lambda ids: ids.map(places), ignore_index=True)
+        return found.sort_values("id", ignore_index=True)
+
+    def _policy(self) -> ReadPolicy:
+        """How far the reading of a manifest goes."""
+        known = AccessOptions().flat()
+        given = {name: value for name, value in self._options.items() if name in known}
+        return read_policy(FolderOptions(), AccessOptions.of(**given))
 
 
 def load_classifier(checkpoint: Place, **options: Any) -> Classifier:

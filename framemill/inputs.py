@@ -49,22 +49,41 @@ def job_input(videos: Videos, folder: str) -> str:
     """
     if isinstance(videos, str | os.PathLike):
         return os.fspath(videos)
-    if isinstance(videos, pa.Table):
-        table = videos
-    elif hasattr(videos, "columns"):
-        table = pa.Table.from_pandas(videos, preserve_index=False)
-    else:
-        table = pa.table({"uri": pa.array(map(os.fspath, videos), pa.string())})
-    if not len(table):
-        raise InputError("no videos are given")
-    if "uri" in table.column_names:  # relative to this program, not to the manifest
-        place = table.column_names.index("uri")
-        uris = [uri if uri is None else _absolute(uri) for uri in table["uri"].to_pylist()]
-        table = table.set_column(place, "uri", pa.array(uris, pa.string()))
     path = os.path.join(folder, "videos.parquet")
-    pq.write_table(table.replace_schema_metadata(None), path)
+    try:
+        table = _table(videos)
+        if not len(table):
+            raise InputError("no videos are given")
+        pq.write_table(table.replace_schema_metadata(None), path)
+    except pa.ArrowException as error:
+        raise InputError(f"the videos cannot be written as a manifest: {': '.join(map(str, error.args))}") from error
     return path
 
 
+def _table(videos: Iterable[Place] | pd.DataFrame | pa.Table) -> pa.Table:
+    """The videos as the rows of a manifest, with absolute paths."""
+    if isinstance(videos, pa.Table):
+        table = videos
+    elif hasattr(videos, "columns"):
+        table = _of_pandas(videos)
+    else:
+        table = pa.table({"uri": pa.array(map(os.fspath, videos), pa.string())})
+    if "uri" not in table.column_names:
+        return table
+    uris = [_absolute(uri) if isinstance(uri, str) else uri for uri in table["uri"].to_pylist()]
+    return table.set_column(table.column_names.index("uri"), "uri", pa.array(uris, pa.string()))
+
+
+def _of_pandas(videos: pd.DataFrame) -> pa.Table:
+    """The table in Arrow's form, with ids and URIs that are its index, and paths as text."""
+    index = [name for name in ("id", "uri") if name in videos.index.names and name not in videos.columns]
+    if index:
+        videos = videos.reset_index(index)
+    if "uri" in videos.columns:
+        videos = videos.assign(uri=[os.fspath(uri) if isinstance(uri, os.PathLike) else uri for uri in videos["uri"]])
+    return pa.Table.from_pandas(videos, preserve_index=False)
+
+
 def _absolute(uri: str) -> str:
+    """The URI or path: a relative one counts from where this program is, not from the manifest."""
     return uri if files.has_scheme(uri) else os.path.abspath(uri)

@@ -10,7 +10,6 @@ that gives probabilities, pipelines of scikit-learn's own steps as well.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from classifiers.training.objective import Classification
 from classifiers.training.optimizers import OptimizerConfig
 from classifiers.training.phases import Phase
 from classifiers.weights.checkpoint import (
+    HISTORY_FILE,
     MAX_CLASS_INDEX,
     VIDEO,
     Checkpoint,
@@ -47,6 +47,7 @@ from framemill.inputs import local_path
 from framemill.tables import CLASSES, FINGERPRINT
 from schemas.errors import InputError
 from schemas.features import AUDIO_DIM
+from schemas.trainings import RECORD_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from framemill.inputs import Place
 
 PREDICTED_ROWS = 4096
+OF_TRAINING = (HISTORY_FILE, RECORD_FILE, "training.html")  # which would seem to tell of what is saved beside them
 
 
 class VideoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -151,8 +153,8 @@ class VideoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _batches(
         self, features: NDArray[np.float32], places: NDArray[np.intp], order: NDArray[np.intp]
     ) -> Iterator[FeatureBatch]:
-        # Equal shares, so that no step has a single video, of which batch norm knows no variance.
-        for rows in np.array_split(order, math.ceil(len(order) / self.batch_size)):
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
             yield self._batch(features[rows], torch.from_numpy(places[rows]))
 
     def _batch(self, features: NDArray[np.float32], targets: torch.Tensor | None = None) -> FeatureBatch:
@@ -186,7 +188,8 @@ def save(estimator: Any, checkpoint: Place, table: pd.DataFrame, *, class_names:
 
     Raises:
         InputError: If the classifier gives no probabilities of classes that exclude each other, does not take these
-            means, holds types that may run code when they are loaded, or the table has lost its fingerprint.
+            means, holds types that may run code when they are loaded, or the table has lost its fingerprint; or if the
+            folder holds a training.
 
     Example:
         >>> import framemill
@@ -245,8 +248,12 @@ def save(estimator: Any, checkpoint: Place, table: pd.DataFrame, *, class_names:
         contents = write_checkpoint(Checkpoint(config, state))
     except (CheckpointError, ValueError) as error:
         raise InputError(str(error)) from error
+    place = os.fspath(checkpoint)
+    trained = [name for name in OF_TRAINING if files.exists(files.join(place, name))]
+    if trained:
+        raise InputError(f"{place} holds a training ({', '.join(trained)}): give another folder")
     for name, content in contents.items():
-        files.write_bytes(files.join(os.fspath(checkpoint), name), content)
+        files.write_bytes(files.join(place, name), content)
 
 
 def _indices(classes: NDArray[Any]) -> tuple[int, ...] | None:

@@ -103,10 +103,14 @@ def _classes(given: Sequence[Place]) -> tuple[str, ...]:
 def _rows(file: FeatureFile, frames: bool, columns: Sequence[str] | None) -> pa.Table:
     """The rows of one shard."""
     with whole_parquet(file.uri, columns) as parquet:
-        names = [name for name in parquet.schema_arrow.names if frames or name not in CODE_COLUMNS]
-        unknown = sorted(set(columns or ()) - set(names))
+        there = parquet.schema_arrow.names
+        names = [name for name in there if frames or name not in CODE_COLUMNS]
+        unknown = sorted(set(columns or ()) - set(there))
         if unknown:
             raise InputError(f"{file.uri} has no column {', '.join(unknown)}; it has {', '.join(names)}")
+        unread = sorted(set(columns or ()) - set(names))
+        if unread:
+            raise InputError(f"{', '.join(unread)} of each frame: framemill.read(…, frames=True) has them")
         table = parquet.read(list(columns) if columns is not None else names)
     for name, width in zip(CODE_COLUMNS, (file.rgb_dim, file.audio_dim), strict=True):
         if name in table.column_names:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path
 
 PROGRAM = "framemill"
 # By its name, what a command does: the job that carries it out, and in words.
@@ -37,7 +37,9 @@ COMMAND_OF = {name: command for command, (name, _) in JOB_COMMANDS.items()}
 
 def job(name: str) -> str:
     """What starts the job `name`, such as `score_videos`: where this process is a script of a job, its neighbour."""
-    command = f"{PROGRAM} {COMMAND_OF[name]}"
-    program = PurePath(*sys.argv[:1])
-    is_script = program.suffix == ".py" and program.stem in COMMAND_OF
-    return f"python {program.with_name(f'{name}.py')}" if is_script else command
+    program = Path(*sys.argv[:1])
+    if program.suffix == ".py" and program.stem in COMMAND_OF:
+        neighbour = program.with_name(f"{name}.py")
+        if neighbour.is_file():  # else the program is another one, of the same name
+            return f"python {neighbour}"
+    return f"{PROGRAM} {COMMAND_OF[name]}"

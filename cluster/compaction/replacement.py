@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import posixpath
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -51,20 +52,22 @@ class _Small:
 
 
 class Replacement:
-    """Replaces groups of files by one each; `taken` are the URIs of all files of the dataset."""
+    """Replaces groups of files by one each; `uris` are those of all files of the dataset."""
 
-    def __init__(self, writer: Writer, taken: Collection[str]) -> None:
+    def __init__(self, writer: Writer, uris: Collection[str]) -> None:
         self._writer = writer
-        self._taken = set(taken)
+        self._taken: dict[str, set[str]] = defaultdict(set)  # names of files, by folder
+        for uri in uris:
+            self._taken[posixpath.dirname(uri)].add(posixpath.basename(uri))
 
-    def replace(self, group: Sequence[SmallFile]) -> int:
-        """Replace a group; returns how many files fewer there are. Memory holds about one file of the usual size."""
+    def replace(self, group: Sequence[SmallFile]) -> None:
+        """Replace a group. Memory holds about one file of the usual size."""
         with ThreadPoolExecutor(1 if files.is_local(group[0].uri) else MAX_REQUESTS) as pool:
             found = list(pool.map(self._load, [file.uri for file in group]))
             listed = list(pool.map(self._load, [file.ledger for file in group if file.ledger]))
             rows, ledgers = _matching(found, listed) if listed else (_of_this_release(found), [])
             if len(rows) < 2:
-                return 0
+                return
             del found, listed
             new = self._new_tables(rows, ledgers)
             small = [_Small.of(each) for each in (rows, ledgers) if each]
@@ -79,7 +82,6 @@ class Replacement:
                 with self._writer.changing(uri for each in some for uri, _ in each.versions):
                     for each in some:
                         list(pool.map(partial(self._remove, each.emptied), each.versions))
-        return count - 1
 
     def _load(self, uri: str) -> StoredTable | None:
         """The table of a file; None for one that is damaged."""
@@ -99,12 +101,12 @@ class Replacement:
         """The tables that take the place of others, by URI, in the order in which they are written."""
         folder = posixpath.dirname(rows[0].uri)
         names = [posixpath.basename(stored.uri) for stored in rows]
-        taken = {posixpath.basename(uri) for uri in self._taken if posixpath.dirname(uri) == folder}
-        uri = files.join(folder, name_after(names, taken))
-        self._taken.add(uri)
+        name = name_after(names, self._taken[folder])
+        self._taken[folder].add(name)
+        uri = files.join(folder, name)
         if not ledgers:
             return {uri: _joined(rows)}
-        ledger = files.join(posixpath.dirname(ledgers[0].uri), posixpath.basename(uri))
+        ledger = files.join(posixpath.dirname(ledgers[0].uri), name)
         return {ledger: _joined(ledgers), uri: _joined(rows, replaced_metadata(names))}
 
 

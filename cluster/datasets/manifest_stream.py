@@ -31,13 +31,12 @@ from cluster.datasets.manifest_videos import (
     repeated,
     tars_with_versions,
     whole_manifest,
-    with_distinct_ids,
     with_versions,
 )
 from cluster.datasets.partitions import PARTS, VIDEO_SUFFIXES, Partition
 from cluster.datasets.spilled_videos import SpilledVideos
 from cluster.datasets.tar_videos import log_unread, unpacked
-from cluster.datasets.video_folder import TARS_AT_ONCE, log_members
+from cluster.datasets.video_folder import TARS_AT_ONCE, log_members, with_distinct_ids
 from cluster.datasets.video_table import VIDEOS, video_of, video_table
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.spill import Spill

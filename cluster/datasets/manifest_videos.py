@@ -21,7 +21,7 @@ from cluster.datasets.partitions import VIDEO_SUFFIXES
 from cluster.datasets.sentence_cells import sentence_of, words_of
 from cluster.datasets.tar_videos import log_unread, unpacked
 from cluster.datasets.time_cells import seconds_of
-from cluster.datasets.video_folder import distinct_ids, log_members
+from cluster.datasets.video_folder import log_members, with_distinct_ids
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
 from cluster.storage.open_file import open_file
@@ -136,12 +136,6 @@ def whole_manifest(reader: ManifestReader, videos: Iterable[tuple[Video, str]]) 
         log_unread(unread)
         log_members(members.others, members.unread_labels)
     return VideoInput(with_distinct_ids(found, full), unread, unread_share)
-
-
-def with_distinct_ids(videos: Sequence[Video], full: Sequence[str]) -> list[Video]:
-    """The videos, named as `distinct_ids` says; `full` are their names with extensions."""
-    ids = distinct_ids([video.id for video in videos], full)
-    return [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
 
 
 def checked(source: str, found: VideoInput, problems: list[str]) -> VideoInput:

@@ -122,11 +122,7 @@ class FolderListing:
         self._unread_labels += members.unread_labels
         self.tars += members.tars
         self.unread_tars += members.unread
-        ids = distinct_ids([video.id for video in members.videos], members.names)
-        return [
-            video if video.id == name else replace(video, id=name)
-            for video, name in zip(members.videos, ids, strict=True)
-        ]
+        return with_distinct_ids(members.videos, members.names)
 
     def some_videos(self, files: Sequence[StoredFile]) -> Iterator[list[Video]]:
         """The same, those of a few tars at a time: whatever a tar holds has a name that begins with the tar's."""
@@ -234,6 +230,12 @@ def distinct_ids(names: Sequence[str], full: Sequence[str]) -> list[str]:
             + examples(sorted(renamed))
         )
     return ids
+
+
+def with_distinct_ids(videos: Sequence[Video], full: Sequence[str]) -> list[Video]:
+    """The videos, named as `distinct_ids` says; `full` are their names with extensions."""
+    ids = distinct_ids([video.id for video in videos], full)
+    return [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
 
 
 def log_members(others: Counter[str], unread_labels: Sequence[str]) -> None:

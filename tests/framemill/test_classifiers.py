@@ -9,9 +9,11 @@ import pytest
 import torch
 
 import framemill
+from cluster.storage import files
 from tests.support.checkpoints import trained, write_trained
 from tests.support.clips import trained_clips, write_clip_videos
 from tests.support.features import feature_row, write_shard
+from tests.support.servers import gs_bucket
 
 RANDOM = {"weights": "random:0", "pca": "random:0", "audio_weights": "random:0", "audio_pca": "random:0"}
 ROWS = [feature_row(number, frames=number % 4 + 1) for number in range(5)]
@@ -93,6 +95,16 @@ def test_videos_are_extracted_as_the_training_data_was(tmp_path: Path) -> None:
     assert found.failure.tolist() == [None, "empty", None]
     assert found.id.tolist() == [str(path.with_suffix("")) for path in (videos[1], broken, videos[0])]
     assert found.labels.tolist() == [expected.labels[0], [], expected.labels[1]]
+
+
+def test_rows_of_a_manifest_come_in_its_order(tmp_path: Path) -> None:
+    first, second = write_clip_videos(tmp_path / "videos", 2)
+    place = write_trained(tmp_path / "model", trained_clips())
+    with gs_bucket() as bucket:
+        files.write_bytes(f"{bucket}/m.csv", f"id,uri\nz,{second}\nm,{tmp_path}/none.mp4\na,{first}\n".encode())
+        found = framemill.load_classifier(place, allow_local_files=True).predict(f"{bucket}/m.csv")
+    assert found.id.tolist() == ["z", "m", "a"]
+    assert found.failure.tolist() == [None, "missing", None]
 
 
 def test_weights_without_a_name_have_to_be_given(tmp_path: Path) -> None:

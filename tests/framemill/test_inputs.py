@@ -55,6 +55,29 @@ def test_a_table_keeps_its_columns(form: str, tmp_path: Path) -> None:
     assert (second.id, second.uri, second.labels) == ("b", "gs://b/2.mp4", (4, 5))
 
 
+@pytest.mark.parametrize("index", ["id", "uri", ["id", "uri"]])
+def test_ids_and_uris_may_be_the_index_of_a_table(index: str | list[str], tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": ["a", "b"], "uri": ["/in/1.mp4", "/in/2.mp4"], "split": ["test", "test"]})
+    assert ids_and_uris(job_input(table.set_index(index), str(tmp_path))) == {"a": "/in/1.mp4", "b": "/in/2.mp4"}
+    twice = table.set_index(index, drop=False)
+    assert list(ids_and_uris(job_input(twice, str(tmp_path)))) == ["a", "b"]
+
+
+def test_a_table_holds_paths(tmp_path: Path) -> None:
+    uris = [Path("/in/1.mp4"), "gs://b/2.mp4"]
+    table = pd.DataFrame({"id": ["a", "b"], "uri": uris})
+    expected = {"a": "/in/1.mp4", "b": "gs://b/2.mp4"}
+    assert ids_and_uris(job_input(table, str(tmp_path))) == expected
+    assert ids_and_uris(job_input(table.set_index("uri"), str(tmp_path))) == expected
+
+
+@pytest.mark.parametrize("change", [{"uri": [1, 2]}, {"uri": [1, "a.mp4"]}, {"labels": ["cat", 1]}])
+def test_a_table_of_other_things_is_refused(change: dict[str, list[object]], tmp_path: Path) -> None:
+    table = pd.DataFrame({"uri": ["/in/1.mp4", "/in/2.mp4"], **change})
+    with pytest.raises(InputError, match="cannot be written as a manifest: "):
+        job_input(table, str(tmp_path))
+
+
 def test_no_video_at_all_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no videos are given"):
         job_input([], str(tmp_path))

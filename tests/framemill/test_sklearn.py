@@ -177,6 +177,24 @@ def test_what_cannot_be_saved_is_refused(table: pd.DataFrame, classes: list[int]
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["history.json", "training.json", "training.html"])
+def test_no_classifier_is_saved_beside_what_tells_of_a_training(
+    name: str, table: pd.DataFrame, classes: list[int], tmp_path: Path
+) -> None:
+    forest = RandomForestClassifier(3).fit(means(table), classes)
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(framemill.InputError, match=rf"holds a training \({name}\): give another folder"):
+        save(forest, tmp_path, table)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_was_saved_is_replaced(table: pd.DataFrame, classes: list[int], tmp_path: Path) -> None:
+    names = np.array(["cat", "dog", "bird"])[classes]
+    for labels, expected in ((classes, ("cat", "dog", "fish")), (names, ("bird", "cat", "dog"))):
+        save(RandomForestClassifier(3).fit(means(table), labels), tmp_path, table)
+        assert framemill.load_classifier(tmp_path).classes == expected
+
+
 def test_an_incremental_pca_is_ours(tmp_path: Path) -> None:
     scales = np.concatenate([2.0 ** np.arange(8, 0, -1), np.full(2040, 0.01)])
     rows = (np.random.default_rng(0).standard_normal((400, 2048)) * scales).astype(np.float32)

@@ -63,6 +63,14 @@ def test_an_unknown_column_is_refused_with_those_that_there_are(dataset: Path) -
         framemill.read(dataset, columns=["mean_rbg"])
 
 
+def test_columns_of_frames_are_read_with_them(dataset: Path) -> None:
+    with pytest.raises(framemill.InputError, match=r"^rgb of each frame: framemill\.read\(…, frames=True\) has them$"):
+        framemill.read(dataset, columns=["id", "rgb"])
+    write_shard(dataset / "means" / "a.parquet", [feature_row(0)])
+    with pytest.raises(framemill.InputError, match="no column rgb; it has id"):
+        framemill.read(dataset / "means", columns=["id", "rgb"])
+
+
 def test_frames_that_were_not_kept(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.parquet", [feature_row(0)])
     with pytest.raises(framemill.InputError, match="frame_features=True"):

@@ -25,8 +25,9 @@ OF_RAY_JOBS = "-- python jobs/"  # which run in a checkout
     [
         ("framemill label", "framemill export"),
         ("jobs/score_videos.py", "python jobs/export_model.py"),
-        ("/opt/framemill/jobs/serve.py", "python /opt/framemill/jobs/export_model.py"),
-        ("score_videos.py", "python export_model.py"),
+        (f"{ROOT}/jobs/serve.py", f"python {ROOT}/jobs/export_model.py"),
+        ("/home/me/nightly.py", "framemill export"),
+        ("score_videos.py", "framemill export"),
         ("analysis.py", "framemill export"),
         ("/home/jobs/score_videos", "framemill export"),
         ("", "framemill export"),
@@ -35,8 +36,15 @@ OF_RAY_JOBS = "-- python jobs/"  # which run in a checkout
 def test_a_job_is_named_as_the_process_was_started(
     program: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", [program, "--videos", "a"])
     assert job("export_model") == expected
+
+
+def test_a_job_that_is_started_in_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "jobs")
+    monkeypatch.setattr(sys, "argv", ["score_videos.py"])
+    assert job("export_model") == "python export_model.py"
 
 
 def test_a_process_without_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,23 @@ def test_a_compaction_that_goes_on_while_it_is_overtaken(dataset: WatchedDataset
             last_night(dataset)
 
 
+def test_a_new_file_has_a_name_that_is_free_in_its_folder(tmp_path: Path) -> None:
+    dataset = feature_dataset(str(tmp_path), "r0")
+    for number, video in enumerate(BEFORE):
+        dataset.commit(number, [], [failure(video, "r0")], ())
+    paths = [tmp_path / "failures" / f"part-r0-{number:05d}.parquet" for number in range(4)]
+    taken = ["failures/part-r0-00001_0001.parquet", "features/part-r0-00003_0001.parquet"]
+    replacement = Replacement(PlainWriter(), [*map(str, paths), *(f"{tmp_path}/{name}" for name in taken)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PlainWriter, "remove", lambda self, uri, version, emptied: Path(uri).unlink())
+        for some in (paths[:2], paths[2:]):
+            replacement.replace([SmallFile(str(path), None, 1, 1, "") for path in some])
+    assert sorted(path.name for path in (tmp_path / "failures").iterdir()) == [
+        "part-r0-00001_0002.parquet",
+        "part-r0-00003_0001.parquet",
+    ]
+
+
 def test_shards_whose_ledgers_list_other_videos_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number, video in enumerate(BEFORE):
         feature_dataset(str(tmp_path), "r0").commit(number, [(feature_row(video, "r0"), "1")], [], ())
@@ -204,9 +221,8 @@ def test_shards_whose_ledgers_list_other_videos_stay(tmp_path: Path, caplog: pyt
     wrong = str(tmp_path / "ledger" / names[2])
     write_table(wrong, read_table(str(tmp_path / "ledger" / names[1])))
     group = [SmallFile(str(tmp_path / "features" / name), str(tmp_path / "ledger" / name), 1, 1, "") for name in names]
-    before = Replacement(PlainWriter(), [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PlainWriter, "remove", lambda self, uri, version, emptied: Path(uri).unlink())
-        assert before.replace(group) == 2
+        Replacement(PlainWriter(), []).replace(group)
     assert sorted(path.name for path in (tmp_path / "features").iterdir()) == [names[2], "part-r0-00003_0001.parquet"]
     assert "stays as it is" in caplog.text

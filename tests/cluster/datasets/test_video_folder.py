@@ -12,7 +12,7 @@ from cluster.datasets import video_folder
 from cluster.datasets.increment import FailedBefore, Settled, increment_of
 from cluster.datasets.manifest import read_input, read_videos
 from cluster.datasets.manifest_videos import ManifestError
-from cluster.datasets.video_folder import FolderListing, described, distinct_ids, list_videos
+from cluster.datasets.video_folder import FolderListing, described, distinct_ids, list_videos, with_distinct_ids
 from cluster.storage import files
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from schemas.videos import Video
@@ -98,6 +98,12 @@ def test_distinct_ids() -> None:
     assert distinct_ids(["a", "a", "a.mp4"], ["a.mkv", "a.mp4", "a.mp4.mkv"]) == ["a.mkv", "a.mp4", "a.mp4.mkv"]
     # A name that was given stays, whatever it clashes with.
     assert distinct_ids(["a", "a", "b", "b"], ["", "a.mp4", "", ""]) == ["a", "a.mp4", "b", "b"]
+
+
+def test_with_distinct_ids() -> None:
+    videos = [Video("a", "in/a.mkv"), Video("a", "in/a.mp4"), Video("b", "in/b.mp4", (3,))]
+    found = with_distinct_ids(videos, ["a.mkv", "a.mp4", "b.mp4"])
+    assert found == [Video("a.mkv", "in/a.mkv"), Video("a.mp4", "in/a.mp4"), videos[2]]
 
 
 def test_links_that_lead_nowhere_are_videos_until_they_lead_somewhere(tmp_path: Path) -> None:
