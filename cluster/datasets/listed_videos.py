@@ -37,12 +37,12 @@ class ListedVideos(SpilledVideos):
     @property
     @override
     def unread(self) -> tuple[str, ...]:
-        return (*self._listing.unread, *self._listing.unread_tars, *self._listing.outside)
+        return (*self._listing.unread, *self._listing.tars.unread, *self._listing.outside)
 
     @property
     @override
     def unread_share(self) -> float:
-        return self._listing.unread_share
+        return self._listing.tars.unread_share
 
     @override
     def close(self) -> None:
@@ -68,13 +68,13 @@ class ListedVideos(SpilledVideos):
                 self._has_videos = self._has_videos or bool(videos)
                 self._add(videos)
         if self._has_videos or self._is_closed:
-            self._listing.log_members()
+            self._listing.log_end()
         else:
             self._check(self._listing.folder(()))  # which says what there is instead
 
     @override
     def _distinct(self, found: pa.Table, earlier_ids: Callable[[], pa.ChunkedArray]) -> pa.Table:
-        earlier = earlier_ids() if self._listing.tars else pa.array([], pa.string())
+        earlier = earlier_ids() if self._listing.tars.count else pa.array([], pa.string())
         ids = found["id"]
         if len(ids.unique()) < len(ids) or pc.any(pc.is_in(ids, value_set=earlier)).as_py():
             counts = Counter([*earlier.to_pylist(), *ids.to_pylist()])

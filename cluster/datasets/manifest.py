@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
 
+from cluster.datasets.left_out import TarAccount, described
 from cluster.datasets.listed_videos import ListedVideos
 from cluster.datasets.manifest_rows import URI, is_manifest, refusal
 from cluster.datasets.manifest_stream import StreamedManifest
@@ -26,7 +27,7 @@ from cluster.datasets.manifest_videos import (
     whole_manifest,
 )
 from cluster.datasets.partitions import WHOLE, Partition
-from cluster.datasets.video_folder import FolderListing, VideoFolder, described, list_videos
+from cluster.datasets.video_folder import FolderListing, VideoFolder, list_videos
 from cluster.datasets.video_stream import VideoStream, WholeVideos
 from cluster.storage import files
 from cluster.storage.buckets import StoredFile
@@ -115,7 +116,7 @@ def _open_manifest(reader: ManifestReader, exclude: Sequence[str], partition: Pa
 def _checked_manifest(
     reader: ManifestReader, videos: Iterable[tuple[Video, str]], exclude: Sequence[str]
 ) -> VideoInput:
-    found = whole_manifest(reader, videos)
+    found = whole_manifest(reader, videos, TarAccount())
     return checked(reader.source, found, [*reader.problems, *_misplaced(exclude)])
 
 

@@ -12,9 +12,10 @@ from typing_extensions import override
 
 from cluster.datasets.clip_dataset import ClipDataset, DatasetLocation
 from cluster.datasets.grouped_splits import TRAINING, GroupedVideo, divided_groups, with_splits
-from cluster.datasets.manifest_videos import ManifestError, repeated
+from cluster.datasets.manifest_videos import ManifestError
 from cluster.datasets.manifest_writer import WRITERS, check_vocabulary, write_manifest
 from cluster.datasets.public_datasets import DATASETS
+from cluster.datasets.video_problems import repeated
 from cluster.datasets.vocabulary import VOCABULARY_FILE, Vocabulary, write_vocabulary
 from cluster.runs.common_options import AccessOptions, FolderOptions, read_policy
 from cluster.runs.option import option

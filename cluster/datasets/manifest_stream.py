@@ -20,23 +20,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from typing_extensions import override
 
+from cluster.datasets.left_out import TarAccount
 from cluster.datasets.manifest_videos import (
     MAX_FOUND,
     ManifestError,
     ManifestReader,
     checked,
-    duplicates,
-    may_repeat,
-    mixed_labels,
-    repeated,
     tars_with_versions,
     whole_manifest,
     with_versions,
 )
 from cluster.datasets.partitions import PARTS, VIDEO_SUFFIXES, Partition
 from cluster.datasets.spilled_videos import SpilledVideos
-from cluster.datasets.tar_videos import log_unread, unpacked
-from cluster.datasets.video_folder import TARS_AT_ONCE, log_members, with_distinct_ids
+from cluster.datasets.tar_videos import unpacked
+from cluster.datasets.video_folder import TARS_AT_ONCE, with_distinct_ids
+from cluster.datasets.video_problems import duplicates, may_repeat, mixed_labels, repeated
 from cluster.datasets.video_table import VIDEOS, video_of, video_table
 from cluster.storage.redaction import redacted_uri
 from cluster.storage.spill import Spill
@@ -64,20 +62,18 @@ class StreamedManifest(SpilledVideos):
         self._has_videos = False
         self._repeatable = Spill(REPEATABLE, PARTS)  # by URI, of all partitions
         self._silent: Counter[str] = Counter()  # servers that do not tell versions
-        self._tars, self._unread_tars, self._unread_share = 0, list[str](), 0.0
-        self._others: Counter[str] = Counter()
-        self._unread_labels: list[str] = []
+        self._tars = TarAccount()
         self._is_ending = Event()
 
     @property
     @override
     def unread(self) -> tuple[str, ...]:
-        return tuple(self._unread_tars)
+        return tuple(self._tars.unread)
 
     @property
     @override
     def unread_share(self) -> float:
-        return self._unread_share
+        return self._tars.unread_share
 
     @override
     def close(self) -> None:
@@ -92,9 +88,8 @@ class StreamedManifest(SpilledVideos):
 
     @override
     def _find_all(self) -> Sequence[Video]:
-        found = whole_manifest(self._reader, chain(self._first, self._reader))
+        found = whole_manifest(self._reader, chain(self._first, self._reader), self._tars)
         checked(self._reader.source, found, self._reader.problems)
-        self._unread_tars, self._unread_share = list(found.unread), found.unread_share
         return with_versions(found.videos, self._reader.policy)
 
     @override
@@ -106,8 +101,7 @@ class StreamedManifest(SpilledVideos):
             if self._is_closed:
                 return
             self._tell()
-        log_unread(self._unread_tars)
-        log_members(self._others, self._unread_labels)
+        self._tars.log()
         if problems := self._all_problems():
             raise ManifestError(self._reader.source, problems)
 
@@ -122,11 +116,7 @@ class StreamedManifest(SpilledVideos):
             members = unpacked(
                 tars_with_versions(videos, policy, self._silent), names, VIDEO_SUFFIXES, policy, is_over=self._is_ending
             )
-            self._tars += members.tars
-            self._unread_tars += members.unread
-            self._unread_share = len(self._unread_tars) / self._tars
-            self._others += members.others
-            self._unread_labels += members.unread_labels
+            self._tars.add(members)
             self._add(with_distinct_ids(members.videos, members.names))
 
     @override

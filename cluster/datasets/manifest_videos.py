@@ -16,18 +16,20 @@ from difflib import get_close_matches
 from typing import Any
 
 from cluster.datasets.label_cells import checked_text, labels_of, shown
+from cluster.datasets.left_out import TarAccount
 from cluster.datasets.manifest_rows import URI, ManifestRow, rows_in
 from cluster.datasets.partitions import VIDEO_SUFFIXES
 from cluster.datasets.sentence_cells import sentence_of, words_of
-from cluster.datasets.tar_videos import log_unread, unpacked
+from cluster.datasets.tar_videos import unpacked
 from cluster.datasets.time_cells import seconds_of
-from cluster.datasets.video_folder import log_members, with_distinct_ids
+from cluster.datasets.video_folder import with_distinct_ids
+from cluster.datasets.video_problems import duplicates, mixed_labels, repeated
 from cluster.runs.job_folder import job_folder_of
 from cluster.storage import files
 from cluster.storage.open_file import open_file
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.redaction import MASK, redacted_uri
-from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, is_tar, part_of
+from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, is_tar
 from cluster.storage.versions import versions_of
 from schemas.errors import InputError
 from schemas.videos import Video, seconds_text
@@ -118,8 +120,8 @@ class VideoInput:
     unread_share: float = 0.0
 
 
-def whole_manifest(reader: ManifestReader, videos: Iterable[tuple[Video, str]]) -> VideoInput:
-    """All the videos of a manifest, whose rows, `videos`, are still to be read.
+def whole_manifest(reader: ManifestReader, videos: Iterable[tuple[Video, str]], tars: TarAccount) -> VideoInput:
+    """All the videos of a manifest, whose rows, `videos`, are still to be read; `tars` are counted.
 
     Tars stand for themselves where there are problems.
     """
@@ -127,15 +129,12 @@ def whole_manifest(reader: ManifestReader, videos: Iterable[tuple[Video, str]]) 
     for video, name in videos:
         found.append(video)
         full.append(name)
-    unread: tuple[str, ...] = ()
-    unread_share = 0.0
     if reader.required == URI and not reader.problems:
         members = unpacked(tars_with_versions(found, reader.policy), full, VIDEO_SUFFIXES, reader.policy)
         found, full = members.videos, members.names
-        unread, unread_share = tuple(members.unread), len(members.unread) / max(members.tars, 1)
-        log_unread(unread)
-        log_members(members.others, members.unread_labels)
-    return VideoInput(with_distinct_ids(found, full), unread, unread_share)
+        tars.add(members)
+        tars.log()
+    return VideoInput(with_distinct_ids(found, full), tuple(tars.unread), tars.unread_share)
 
 
 def checked(source: str, found: VideoInput, problems: list[str]) -> VideoInput:
@@ -236,54 +235,6 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f"{column} must be text, not {shown(value)}")
     return checked_text(str(value).strip(), column)
-
-
-def mixed_labels(videos: Iterable[Video]) -> list[str]:
-    """Names get indices from 0 on, which would collide with classes that are given by index."""
-    labels = [label for video in videos for label in video.labels]
-    index = next((label for label in labels if isinstance(label, int)), None)
-    name = next((label for label in labels if isinstance(label, str)), None)
-    if index is None or name is None:
-        return []
-    return [f"labels are class indices or names, not both: there are {index} and {name!r}"]
-
-
-def duplicates(videos: Iterable[Video]) -> list[str]:
-    """The ids that stand for several videos."""
-    uris: dict[str, str] = {}
-    problems = []
-    for video in videos:
-        if video.id in uris:
-            problems.append(
-                f"id {video.id!r} stands for both {redacted_uri(uris[video.id])!r} and {redacted_uri(video.uri)!r}; "
-                "ids must be unique (a manifest can give each video an id of its own)"
-            )
-        else:
-            uris[video.id] = video.uri
-    return problems
-
-
-def may_repeat(video: Video) -> bool:
-    """Whether a video that is there twice is a problem: it has a split, or is a member of a tar."""
-    return bool(video.uri) and (bool(video.split) or part_of(video.uri) is not None)
-
-
-def repeated(videos: Iterable[Video]) -> list[str]:
-    """What a test would know from training: videos that are in two splits, and members of tars that are there twice."""
-    known: dict[str | tuple[Any, ...], Video] = {}
-    problems = []
-    for video in filter(may_repeat, videos):
-        is_whole = not video.start_seconds and video.end_seconds is None
-        key = video.uri if is_whole else (video.uri, video.start_seconds, video.end_seconds)
-        first = known.setdefault(key, video)
-        if first is video:
-            continue
-        uri = redacted_uri(video.uri)
-        if first.split and video.split and first.split != video.split:
-            problems.append(f"{first.id!r} and {video.id!r} are one video in two splits: {uri!r}")
-        elif part_of(video.uri) is not None:
-            problems.append(f"{first.id!r} and {video.id!r} are one member of a tar: {uri!r}")
-    return problems
 
 
 def tars_with_versions(videos: Sequence[Video], policy: ReadPolicy, silent: Counter[str] | None = None) -> list[Video]:

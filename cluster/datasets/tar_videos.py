@@ -30,8 +30,7 @@ from cluster.storage.retry import RetryPolicy
 from cluster.storage.tar_listings import listed_members
 from cluster.storage.tar_members import TarMember, is_tar, member_uri, member_version
 from cluster.storage.video_source import RETRY_POLICY
-from schemas.errors import examples
-from schemas.text import counted, storable
+from schemas.text import storable
 from schemas.videos import Video
 
 LABELS = ".cls"
@@ -101,15 +100,6 @@ def unpacked(
     finally:
         pool.shutdown(cancel_futures=True)
     return found
-
-
-def log_unread(tars: Sequence[str]) -> None:
-    """Log which tars could not be read to their end."""
-    if tars:
-        logger.warning(
-            f"{counted(len(tars), 'tar')} not readable to the end, and what is left there is missing from this run: "
-            + examples([redacted_uri(uri) for uri in tars])
-        )
 
 
 @dataclass(frozen=True)

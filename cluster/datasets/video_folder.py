@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
+from cluster.datasets.left_out import TarAccount, described
 from cluster.datasets.partitions import VIDEO_SUFFIXES, without_extension
-from cluster.datasets.tar_videos import log_unread, unpacked
+from cluster.datasets.tar_videos import unpacked
 from cluster.storage.buckets import StoredFile
 from cluster.storage.exclusion import Exclusion
 from cluster.storage.files import is_local
@@ -24,7 +25,7 @@ from cluster.storage.local_files import regular_file
 from cluster.storage.read_ahead import in_turns
 from cluster.storage.read_policy import STRICT, ReadPolicy
 from cluster.storage.tar_members import COMPRESSED, PLAIN_ONLY, TAR, is_tar
-from schemas.errors import EXAMPLES, examples
+from schemas.errors import examples
 from schemas.text import counted, storable
 from schemas.videos import Video
 
@@ -37,7 +38,7 @@ logger = logging.getLogger("framemill")
 
 @dataclass(frozen=True)
 class VideoFolder:
-    """The videos of a folder; the others as in `FolderListing`, with `unread_tars` among the `unread`."""
+    """The videos of a folder; the others as in `FolderListing`, with tars among the `unread`."""
 
     videos: list[Video]
     unread: tuple[str, ...]
@@ -62,8 +63,7 @@ class FolderListing:
                  videos
     outside      links that lead out of it and were not followed: likewise
     others       the number of files that do not count as videos, by extension
-    tars         how many tars have been unpacked
-    unread_tars  those of them that could not be read to their end
+    tars         what has been unpacked
 
     `is_ordered` says whether files have come in the order of their names, without which those whose names differ in
     the extension alone need not have come together.
@@ -76,13 +76,10 @@ class FolderListing:
         self.unread: list[str] = []
         self.outside: list[str] = []
         self.others: Counter[str] = Counter()
-        self.tars = 0
-        self.unread_tars: list[str] = []
+        self.tars = TarAccount()
         self.is_ordered = True
         self._is_over = Event()
         self._packed: list[str] = []
-        self._member_others: Counter[str] = Counter()
-        self._unread_labels: list[str] = []
         self._exclusion = Exclusion(exclude)
         self._policy = policy
         self._is_local = is_local(source)
@@ -118,10 +115,7 @@ class FolderListing:
             for name, file in zip(full, files, strict=True)
         ]
         members = unpacked(found, full, VIDEO_SUFFIXES, self._policy, is_over=self._is_over, exclusion=self._exclusion)
-        self._member_others += members.others
-        self._unread_labels += members.unread_labels
-        self.tars += members.tars
-        self.unread_tars += members.unread
+        self.tars.add(members)
         return with_distinct_ids(members.videos, members.names)
 
     def some_videos(self, files: Sequence[StoredFile]) -> Iterator[list[Video]]:
@@ -134,20 +128,14 @@ class FolderListing:
     def folder(self, files: Iterable[StoredFile]) -> VideoFolder:
         """All of them in the order of their URIs: neither every store nor several streams keep to that."""
         videos = self.videos(sorted(files, key=lambda file: file.uri))
-        self.log_members()
-        unread = (*self.unread, *self.unread_tars)
-        others = self.others + self._member_others
-        return VideoFolder(videos, unread, tuple(self.outside), others, self.unread_share)
+        self.log_end()
+        unread = (*self.unread, *self.tars.unread)
+        others = self.others + self.tars.others
+        return VideoFolder(videos, unread, tuple(self.outside), others, self.tars.unread_share)
 
-    @property
-    def unread_share(self) -> float:
-        """The fraction of tars that could not be read to their end."""
-        return len(self.unread_tars) / max(self.tars, 1)
-
-    def log_members(self) -> None:
-        """Log what is missing, and what was left out, of the tars that have been unpacked, and unused patterns."""
-        log_unread(self.unread_tars)
-        log_members(self._member_others, self._unread_labels)
+    def log_end(self) -> None:
+        """Log what has come of the tars that have been unpacked, and which patterns match nothing."""
+        self.tars.log()
         if self._exclusion.unused:
             logger.info(f"nothing there matches --exclude {' '.join(sorted(self._exclusion.unused))}")
 
@@ -236,22 +224,6 @@ def with_distinct_ids(videos: Sequence[Video], full: Sequence[str]) -> list[Vide
     """The videos, named as `distinct_ids` says; `full` are their names with extensions."""
     ids = distinct_ids([video.id for video in videos], full)
     return [video if video.id == name else replace(video, id=name) for video, name in zip(videos, ids, strict=True)]
-
-
-def log_members(others: Counter[str], unread_labels: Sequence[str]) -> None:
-    """Log what was left out of tars (`datasets.tar_videos.Unpacked`)."""
-    if others:
-        logger.info(f"left out of tars, as their extensions are not those of videos: {described(others)}")
-    if unread_labels:
-        logger.warning(
-            f"{counted(len(unread_labels), 'label')} of tars left out, without a class index: {examples(unread_labels)}"
-        )
-
-
-def described(others: Counter[str]) -> str:
-    """Files that do not count as videos, as text: `12 .txt, 3 .jpg, 1 without an extension`."""
-    parts = [f"{count} {suffix or 'without an extension'}" for suffix, count in others.most_common(EXAMPLES)]
-    return ", ".join([*parts, *(["…"] if len(others) > EXAMPLES else [])])
 
 
 def suffix_of(name: str) -> str:

@@ -12,17 +12,11 @@ from cluster.datasets.manifest_videos import (
     ManifestReader,
     VideoInput,
     checked,
-    duplicates,
-    may_repeat,
-    mixed_labels,
-    repeated,
     with_versions,
 )
-from cluster.storage.tar_members import member_uri
+from cluster.datasets.video_problems import duplicates, mixed_labels, repeated
 from schemas.videos import Video
 from tests.support.folders import touch
-
-MEMBER = member_uri("a.tar", 512, 100)
 
 
 def test_a_reader_reads_as_it_is_asked_and_knows_the_problems_so_far(tmp_path: Path) -> None:
@@ -49,13 +43,6 @@ def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     reader = ManifestReader(str(tmp_path / "m.csv"))
     assert list(reader) == []
     assert reader.problems[0].startswith("it cannot be read: ")
-
-
-def test_videos_in_two_splits_are_told_whatever_comes_first() -> None:
-    videos = [Video("0", "a"), Video("1", "a", split="train"), Video("2", "a", split="test"), Video("3", "")]
-    assert repeated(videos) == ["'1' and '2' are one video in two splits: 'a'"]
-    assert repeated([Video("1", MEMBER), Video("2", MEMBER)]) == [f"'1' and '2' are one member of a tar: {MEMBER!r}"]
-    assert list(map(may_repeat, [*videos, Video("4", MEMBER)])) == [False, True, True, False, True]
 
 
 def test_all_problems_of_videos_come_together() -> None:
