@@ -187,7 +187,10 @@ def _parts(value: Any, width: int | None) -> list[tuple[Any, int | None]]:
         return [(each, width) for each in value.values()]
     if isinstance(value, Collection):
         return [] if isinstance(value, str | bytes) else [(each, width) for each in value]
-    attributes = dict(getattr(value, "__dict__", {}))
+    attributes = {} if isinstance(value, type) else dict(getattr(value, "__dict__", {}))
+    hidden = [name for name in attributes if callable(getattr(type(value), name, None))]
+    if hidden:  # such as the one that compares the width
+        raise ValueError(f"{type(value).__name__} has values in the place of methods: {', '.join(hidden)}")
     own = _features_of(attributes)
     module = type(value).__module__
     if module == "sklearn.tree._classes" and "tree_" in attributes:
@@ -228,7 +231,7 @@ def _check_tree(tree: Any, width: int) -> None:
 def _check_predictor(tree: Any, width: int) -> None:
     if type(tree).__name__ != "TreePredictor" or not len(tree.nodes):
         raise ValueError("a tree has no nodes")
-    tree.__setstate__({})  # gives the fields of its nodes their names, whoever made it
+    type(tree).__setstate__(tree, {})  # gives the fields of its nodes their names, whoever made it
     nodes = np.asarray(tree.nodes)  # a mask hides nothing
     if nodes["is_categorical"].any():
         raise ValueError("a tree has categories, and its features are plain numbers")

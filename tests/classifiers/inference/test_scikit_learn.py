@@ -195,6 +195,19 @@ def test_what_stands_in_for_a_tree_is_refused() -> None:
                 estimator_state(estimator)
 
 
+def test_values_in_the_place_of_methods_are_refused() -> None:
+    """A tree compares the width of its input in a method, which numpy's functions could stand in for."""
+    tree = DecisionTreeClassifier().fit(FEATURES, CLASSES)
+    tree._validate_X_predict = np.multiply
+    with pytest.raises(CheckpointError, match=r"DecisionTreeClassifier has values .* methods: _validate_X_predict"):
+        estimator_state(tree)
+    boosting = HistGradientBoostingClassifier(max_iter=1).fit(FEATURES, CLASSES)
+    boosting._predictors[0][0].__setstate__ = np.abs
+    boosting._predictors[0][0].nodes["left"][0] = 10**6
+    with pytest.raises(CheckpointError, match="lead out of it"):
+        estimator_state(boosting)
+
+
 def test_masks_hide_no_trees() -> None:
     boosting = GradientBoostingClassifier(n_estimators=2).fit(FEATURES, CLASSES)
     rewritten(boosting.estimators_[1, 0].tree_, left_child=10**6)
