@@ -7,8 +7,11 @@ logits (N, K) are the logarithms of the estimator's probabilities. N videos, K c
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 import torch
@@ -18,10 +21,13 @@ from typing_extensions import override
 
 from classifiers.feature_models.base import FeatureModel
 from classifiers.weights.checkpoint import Checkpoint, CheckpointConfig, CheckpointError
+from schemas.budget import unpacked_budget
 
 MODEL = "scikit-learn"  # in the configuration of a checkpoint
 STATE = "skops"  # the tensor with the bytes of the file
 MISSING = "a classifier of scikit-learn needs other libraries: pip install 'framemill[sklearn]'"
+SCHEMA = "schema.json"  # of skops: what there is, and the members of the archive with its arrays
+MAX_FEATURES = 1 << 24
 # scikit-learn's own types that skops leaves to its callers, and that run no code when they are loaded. Trees predict
 # without a look at their bounds: `_check_trees` looks at them before.
 TRUSTED = frozenset(
@@ -114,12 +120,13 @@ def _load(content: bytes, subject: str) -> Any:
     except ImportError as error:
         raise ImportError(MISSING) from error
     try:
+        _check_size(content)
         unknown = set(skops.io.get_untrusted_types(data=content))
         if unknown - TRUSTED:
             names = ", ".join(sorted(unknown - TRUSTED))
             raise CheckpointError(subject, [f"it has types that may run code when they are loaded: {names}"])
         estimator = skops.io.loads(content, trusted=sorted(unknown))
-        _check_trees(estimator)
+        _check_trees(estimator, None, set())
         return estimator
     except CheckpointError:
         raise
@@ -127,61 +134,110 @@ def _load(content: bytes, subject: str) -> Any:
         raise CheckpointError(subject, [f"the file of scikit-learn's classifier cannot be read: {error}"]) from error
 
 
-def _check_trees(estimator: Any) -> None:
-    """Raise `ValueError` for trees that would read memory that is not theirs: they predict without a look at bounds.
+def _check_size(content: bytes) -> None:
+    """Raise `ValueError` for an archive of which skops would read more than its bytes account for.
+
+    It reads members before it looks at types, one for each object that the schema says has it; objects of one id are
+    one. A compressed member may be larger than it says; skops itself compresses none.
+    """
+    budget = unpacked_budget(len(content))
+    read: set[tuple[str, Any]] = set()
+    with ZipFile(io.BytesIO(content)) as archive:
+        if any(member.compress_type != ZIP_STORED for member in archive.infolist()):
+            raise ValueError("it is compressed; save it again, without compression")
+
+        def charge(node: dict[str, Any]) -> None:
+            name, place = node.get("file"), node.get("__id__")
+            if not isinstance(name, str) or (place and (name, place) in read):
+                return
+            read.add((name, place))
+            budget.spend(name, archive.getinfo(name).file_size)
+            with archive.open(name) as member:
+                if member.read(2) == b"PK":  # numpy would unpack it
+                    raise ValueError(f"{name} is an archive, as sparse matrices are; they are not read")
+
+        budget.spend(SCHEMA, archive.getinfo(SCHEMA).file_size)
+        json.loads(archive.read(SCHEMA), object_hook=charge)
+
+
+def _check_trees(value: Any, width: int | None, seen: set[tuple[int, int | None]]) -> None:
+    """Raise `ValueError` for trees that would touch memory that is not theirs: they predict without a look at bounds.
 
     Their nodes must not lead out of them, or back, nor look at features that their owner is not given: a decision tree
     and boosting of histograms compare the width of their input with `n_features_in_`, and a forest or gradient boosting
-    gives its trees what it has compared itself.
+    gives its trees what it has compared itself. `width` is that of what the owner of `value` gives it unseen, None if
+    it does not do so; `seen` has what has been checked, with its width.
     """
-    seen: set[int] = set()
-    left: list[tuple[Any, int]] = [(estimator, 0)]  # and the width of what the owner gives unseen, if it does so
-    while left:
-        value, width = left.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if type(value).__name__ in ("Tree", "TreePredictor"):
-            raise ValueError("a tree is where none belongs")
-        if isinstance(value, np.ndarray):
-            left += [(each, width) for each in value.ravel().tolist()] if value.dtype == object else []
-        elif isinstance(value, Mapping):
-            left += [(each, width) for each in value.values()]
-        elif isinstance(value, Collection) and not isinstance(value, str | bytes):
-            left += [(each, width) for each in value]
-        else:
-            left += _parts(value, width)
+    if (id(value), width) in seen:
+        return
+    seen.add((id(value), width))
+    if type(value).__name__ in ("Tree", "TreePredictor"):
+        raise ValueError("a tree is where none belongs")
+    for part, width_of_part in _parts(value, width):
+        _check_trees(part, width_of_part, seen)
+    if type(value).__module__ == "sklearn.ensemble._gb":
+        _check_columns(value)  # after its parts, which predict here
 
 
-def _parts(value: Any, width: int) -> list[tuple[Any, int]]:
-    """The attributes of an object to look at, with the width of the input that it gives them; its trees are checked."""
-    attributes = dict(getattr(value, "__dict__", {}))
-    own = attributes.get("n_features_in_", 0)
+def _parts(value: Any, width: int | None) -> list[tuple[Any, int | None]]:
+    """The objects within an object, with the width of the input that it gives them; its trees are checked."""
+    if isinstance(value, np.ndarray):  # a mask hides nothing
+        return [(each, width) for each in np.asarray(value).ravel().tolist()] if value.dtype == object else []
+    if isinstance(value, Mapping):
+        return [(each, width) for each in value.values()]
+    if isinstance(value, Collection):
+        return [] if isinstance(value, str | bytes) else [(each, width) for each in value]
+    attributes = {} if isinstance(value, type) else dict(getattr(value, "__dict__", {}))
+    hidden = [name for name in attributes if callable(getattr(type(value), name, None))]
+    if hidden:  # such as the one that compares the width
+        raise ValueError(f"{type(value).__name__} has values in the place of methods: {', '.join(hidden)}")
+    own = _features_of(attributes)
     module = type(value).__module__
-    if module == "sklearn.tree._classes":
-        _check_tree(attributes.pop("tree_", None), min(own, width or own))
-    elif module.startswith("sklearn.ensemble._hist_gradient_boosting"):
-        for tree in (tree for trees in attributes.pop("_predictors", ()) for tree in trees):
+    if module == "sklearn.tree._classes" and "tree_" in attributes:
+        _check_tree(attributes.pop("tree_"), own if width is None else min(own, width))
+    elif module.startswith("sklearn.ensemble._hist_gradient_boosting") and "_predictors" in attributes:
+        if attributes.get("_preprocessor") is not None:
+            raise ValueError("boosting of histograms changes its features, which are plain numbers")
+        for tree in (tree for trees in attributes.pop("_predictors") for tree in trees):
             _check_predictor(tree, own)
     gives_unseen = module in ("sklearn.ensemble._forest", "sklearn.ensemble._gb")
-    return [(each, own if gives_unseen else 0) for each in attributes.values()]
+    return [(each, own if gives_unseen else None) for each in attributes.values()]
+
+
+def _features_of(attributes: Mapping[str, Any]) -> int:
+    """How many features an estimator compares its input with; 0 if it says nothing that can be compared."""
+    own = attributes.get("n_features_in_")
+    return own if type(own) is int and own <= MAX_FEATURES else 0
+
+
+def _check_columns(boosting: Any) -> None:
+    """The trees of a stage of gradient boosting add to the columns that it begins with, without a look at them."""
+    attributes = vars(boosting)
+    if "estimators_" in attributes:
+        begun = boosting._raw_predict_init(np.zeros((1, _features_of(attributes)), np.float32))
+        if begun.shape != (1, boosting.estimators_.shape[1]):
+            raise ValueError("the trees of gradient boosting do not fit what it begins with")
 
 
 def _check_tree(tree: Any, width: int) -> None:
-    if tree is not None:
-        inner = tree.children_left != -1
-        children = np.stack([tree.children_left, tree.children_right])
-        _check_nodes(children[:, inner], inner.nonzero()[0], tree.node_count)
-        _check_places(tree.feature[inner], width)
+    if type(tree).__name__ != "Tree" or tree.node_count < 1 or not tree.value.size:
+        raise ValueError("a tree has no nodes")
+    inner = tree.children_left != -1
+    children = np.stack([tree.children_left, tree.children_right])
+    _check_nodes(children[:, inner], inner.nonzero()[0], tree.node_count)
+    _check_places(tree.feature[inner], width)
 
 
 def _check_predictor(tree: Any, width: int) -> None:
-    nodes = tree.nodes
+    if type(tree).__name__ != "TreePredictor" or not len(tree.nodes):
+        raise ValueError("a tree has no nodes")
+    type(tree).__setstate__(tree, {})  # gives the fields of its nodes their names, whoever made it
+    nodes = np.asarray(tree.nodes)  # a mask hides nothing
+    if nodes["is_categorical"].any():
+        raise ValueError("a tree has categories, and its features are plain numbers")
     inner = nodes["is_leaf"] == 0
     _check_nodes(np.stack([nodes["left"], nodes["right"]])[:, inner], inner.nonzero()[0], len(nodes))
     _check_places(nodes["feature_idx"][inner], width)
-    sets = min(len(tree.binned_left_cat_bitsets), len(tree.raw_left_cat_bitsets))
-    _check_places(nodes["bitset_idx"][inner & (nodes["is_categorical"] != 0)], sets)
 
 
 def _check_nodes(children: NDArray[Any], parents: NDArray[Any], count: int) -> None:

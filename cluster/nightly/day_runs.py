@@ -5,7 +5,7 @@ The counts of a run are those of the videos that it is to do, and of what its pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +50,7 @@ class DayRuns:
     @property
     def failures(self) -> Mapping[str, FailureNote]:
         """The failures of all runs by id, the latest of each."""
-        return self._failures
+        return {**self._failures, **joined(self._done).failures}
 
     @property
     def is_complete(self) -> bool:
@@ -78,14 +78,26 @@ class DayRuns:
     def add(self, outcome: PartOutcome) -> None:
         """Add what a part has done."""
         self._done.append(outcome)
-        self.current = self._with_outcomes(self.current, self._to_do, self._done)
+        self.current = _with(self.current, self._to_do, joined(self._done))
 
     def recount(self, outcome_of: Callable[[str, str], PartOutcome | None]) -> None:
-        """Count what runs that died have done: `outcome_of` a part, by its name and the id of its run."""
-        self._before = tuple(
-            run if run.status != "died" else self._with_outcomes(run, run.counts.to_do, self._found(run, outcome_of))
-            for run in self._before
-        )
+        """Count what runs that died have done: `outcome_of` a part, by its name and the id of its run.
+
+        A run that ended has recorded the failures of those before it, and newer ones; of those after it nobody has.
+        """
+        runs: list[NightRun] = []
+        older: dict[str, FailureNote] = {}
+        newer: dict[str, FailureNote] = {}
+        for run in self._before:
+            if run.status == "died":
+                done = joined(self._found(run, outcome_of))
+                newer |= done.failures
+                runs.append(_with(run, run.counts.to_do, done))
+            else:
+                older, newer = {**older, **newer}, {}
+                runs.append(run)
+        self._before = tuple(runs)
+        self._failures = {**older, **self._failures, **newer}
 
     def end(self, status: str, problem: str, left: NightCounts) -> None:
         """End the run now; the videos that it has `left` to another run are not counted."""
@@ -97,16 +109,15 @@ class DayRuns:
         ids = {part: run_id for part in ("extraction", "scoring") if (run_id := _id_of(run, part)) is not None}
         return [found for part, run_id in ids.items() if (found := outcome_of(part, run_id)) is not None]
 
-    def _with_outcomes(self, run: NightRun, to_do: NightCounts, outcomes: Sequence[PartOutcome]) -> NightRun:
-        done = joined(outcomes)
-        self._failures |= done.failures
-        return replace(
-            run,
-            machine=done.machine or run.machine,
-            counts=to_do.plus(done.counts),
-            cost=done.cost,
-            failures_by_code=done.failures_by_code,
-        )
+
+def _with(run: NightRun, to_do: NightCounts, done: PartOutcome) -> NightRun:
+    return replace(
+        run,
+        machine=done.machine or run.machine,
+        counts=to_do.plus(done.counts),
+        cost=done.cost,
+        failures_by_code=done.failures_by_code,
+    )
 
 
 def _id_of(run: NightRun, part: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from cluster.nightly.day_runs import DayRuns
 from cluster.nightly.parts.outcome import PartOutcome
 from schemas.nights import NightCost, NightCounts
@@ -14,8 +16,8 @@ from tests.support.nights import night_of, run_of
 HERE, THERE = Machine(engine="local", nodes=1, cpus=2, gpus=0), Machine(engine="ray", nodes=3, cpus=9, gpus=1)
 
 
-def note(name: str) -> FailureNote:
-    return FailureNote(id=name, uri=name, stage="read", code="empty", message="no", attempts=1)
+def note(name: str, code: str = "empty") -> FailureNote:
+    return FailureNote(id=name, uri=name, stage="read", code=code, message="no", attempts=1)
 
 
 def test_a_run_has_the_counts_of_what_it_is_to_do_and_of_what_its_parts_did() -> None:
@@ -78,3 +80,50 @@ def test_runs_that_died_count_what_their_parts_had_done_and_no_others() -> None:
         assert second.counts == NightCounts(new=2)
         assert third == earlier[2]
     assert set(runs.failures) == {"bad", "y"}
+
+
+def failing(code: str) -> PartOutcome:
+    return PartOutcome(counts=NightCounts(failed=1), failed_ids=("v",), failures={"v": note("v", code)})
+
+
+def test_the_failure_of_a_video_is_that_of_this_run_and_not_of_one_that_died_before() -> None:
+    died = run_of(run_id="r0", status="died", extraction_run="e0", scoring_run=None)
+    runs = DayRuns("r1", HERE, night_of(runs=(died,), failures=()))
+    runs.begin(NightCounts(retried=1))
+    runs.add(failing("truncated"))
+    for _ in range(2):  # however often they are counted
+        runs.recount(lambda part, run_id: failing("storage"))
+        assert runs.failures["v"].code == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "latest"),
+    [
+        (("died", "completed"), "recorded"),  # the second one's record has both
+        (("died", "died", "interrupted"), "recorded"),
+        (("failed", "died"), "of e1"),
+        (("failed", "died", "died"), "of e2"),
+        (("died", "failed", "died"), "of e2"),
+    ],
+    ids=str,
+)
+def test_the_failure_of_a_video_is_that_of_the_latest_run_before(statuses: tuple[str, ...], latest: str) -> None:
+    earlier = tuple(
+        run_of(run_id=f"r{place}", status=status, extraction_run=f"e{place}", scoring_run=None)
+        for place, status in enumerate(statuses)
+    )
+    runs = DayRuns("now", HERE, night_of(runs=earlier, failures=(note("v", "recorded"),)))
+    for _ in range(2):
+        runs.recount(lambda part, run_id: failing(f"of {run_id}"))
+        assert runs.failures["v"].code == latest
+
+
+def test_failures_of_runs_that_died_are_kept_if_nobody_recorded_them() -> None:
+    earlier = (
+        run_of(run_id="r0", status="died", extraction_run="e0", scoring_run=None),
+        run_of(run_id="r1", status="died", extraction_run="e1", scoring_run=None),
+        run_of(run_id="r2", extraction_run="e2", scoring_run=None),
+    )
+    runs = DayRuns("now", HERE, night_of(runs=earlier, failures=()))
+    runs.recount(lambda part, run_id: failing(f"of {run_id}"))
+    assert runs.failures["v"].code == "of e1"

@@ -93,11 +93,12 @@ def test_of_a_long_video_timelines_are_kept_and_no_states() -> None:
     assert per_segment < 4096, f"{per_segment:,.0f} bytes of each segment, whose state has {state_bytes:,}"
 
 
-def test_a_segment_that_cannot_be_decoded_leaves_a_gap() -> None:
+@pytest.mark.parametrize("code", [FailureCode.DAMAGED, FailureCode.WORKER_DIED])
+def test_a_segment_that_cannot_be_decoded_leaves_a_gap(code: FailureCode) -> None:
     collected = assembler()
     parts = [Segment(index, 3, index) for index in range(3)]
     assert collected.add(done(A, parts[0], 0)) is None
-    assert collected.add(failed(A, parts[1])) is None
+    assert collected.add(failed(A, parts[1], code)) is None
     labels = collected.add(done(A, parts[2], 3))
     assert isinstance(labels, VideoLabels)
     np.testing.assert_allclose(labels.scores, [0.6, 0.25], rtol=1e-6)
@@ -107,7 +108,7 @@ def test_a_segment_that_cannot_be_decoded_leaves_a_gap() -> None:
     ("segment", "code"),
     [
         (Segment(1, 2, 1, None, {"0.frames": np.ones(1)}), FailureCode.DAMAGED),
-        (Segment(1, 2, 1), FailureCode.WORKER_DIED),
+        (Segment(1, 2, 1), FailureCode.INTERNAL),
     ],
     ids=["a link of a chain", "no damage"],
 )
@@ -115,10 +116,9 @@ def test_other_failures_are_those_of_the_video(segment: Segment, code: FailureCo
     collected = assembler()
     assert collected.add(done(A, Segment(0, 2, 0, 1), 0)) is None
     failure = collected.add(failed(A, segment, code))
-    if code is FailureCode.DAMAGED:
-        assert isinstance(failure, FailureRow)
-        assert (failure.id, failure.code, failure.run_id) == ("a", code, "run")
-        assert not collected._done
+    assert isinstance(failure, FailureRow)
+    assert (failure.id, failure.code, failure.run_id) == ("a", code, "run")
+    assert not collected._done
 
 
 def test_a_video_without_a_step_is_a_failure() -> None:
