@@ -138,9 +138,10 @@ class RecordStage(NetworklessStage):
             mean = (times[-1] - times[0]) // (count - 1) if count > 1 else MICROSECONDS // 25
             end = times[0] + lasted if lasted > times[-1] - times[0] else times[-1] + mean
             return times, end
-        rate = Fraction(record.frame_rate).limit_denominator(1001) if record.frame_rate > 0 else self.rate
+        told = record.frame_rate if 0 < record.frame_rate <= MICROSECONDS else 0.0  # else it is damaged
+        rate = Fraction(told).limit_denominator(1001) or self.rate
         if rate is None:
-            raise ValueError("it tells neither image/timestamp nor image/frame_rate: give --frame-rate")
+            raise ValueError("it tells no usable image/timestamp or image/frame_rate: give --frame-rate")
         moments = [int(number * MICROSECONDS / rate) for number in range(count + 1)]
         return moments[:-1], moments[-1]
 

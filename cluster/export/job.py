@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,7 @@ from classifiers.inference.clip_classifier import TrainedClipClassifier, clip_mo
 from classifiers.weights.checkpoint import Checkpoint
 from cluster.export.clips import clips_of, videos_of
 from cluster.export.config import LITERT, ONNX, ExportOptions
-from cluster.runs.lifecycle import ExitCode, bad_input, terminable
+from cluster.runs.lifecycle import ExitCode, bad_input, code_of, guarded, terminable
 from cluster.scoring.plan import read_checkpoint_at
 from cluster.scoring.stream_network import memory_frames
 from cluster.storage import files
@@ -46,6 +47,14 @@ class DisagreementError(Exception):
     """An exported file that is not the checkpoint's network."""
 
 
+class UnwrittenError(Exception):
+    """An output or a report that is not written, after what was logged; `status` is the run's."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 def run_export(options: ExportOptions) -> ExitCode:
     """Export a classifier."""
     try:
@@ -56,6 +65,8 @@ def run_export(options: ExportOptions) -> ExitCode:
     except (ConversionError, DisagreementError) as error:
         logger.error(error)
         return ExitCode.FAILED
+    except UnwrittenError as error:
+        return code_of(error.status, is_too_many=False)
     except KeyboardInterrupt:
         logger.warning("interrupted: nothing was written")
         return ExitCode.INTERRUPTED
@@ -68,6 +79,7 @@ def export_model(options: ExportOptions) -> ExportReport:
     Raises:
         InputError: for bad input, before anything is written.
         DisagreementError: for a file that does not agree with the checkpoint; it is not written.
+        UnwrittenError: for an output that cannot be written, or an interruption meanwhile.
     """
     files.check_writable(options.output)
     try:
@@ -99,11 +111,22 @@ def export_model(options: ExportOptions) -> ExportReport:
     report = ExportReport(
         exported=session.exported, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), checks=tuple(checks)
     )
-    files.write_bytes(options.output, content)
-    files.write_bytes(f"{options.output}.json", strict_json.dump(report).encode())
+    status = guarded(lambda: _write(options.output, content, report), OSError)
+    if status == "interrupted":
+        logger.warning(f"interrupted: {options.output} may be there without its report")
+    if status != "completed":
+        raise UnwrittenError(status)
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     logger.info(f"{options.output}: {_mib(len(content))}; the checkpoint's weights are {_mib(weights)}")
     return report
+
+
+def _write(uri: str, content: bytes, report: ExportReport) -> None:
+    report_uri = f"{uri}.json"
+    with suppress(OSError, files.StorageError):  # some stores let one replace what one may not delete
+        files.delete(report_uri)  # it is of the file before
+    files.write_bytes(uri, content)
+    files.write_bytes(report_uri, strict_json.dump(report).encode())
 
 
 def _onnx(

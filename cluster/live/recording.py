@@ -14,6 +14,7 @@ import mmap
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
@@ -95,14 +96,32 @@ class Recording:
     def _save(self, status: str) -> None:
         with self._lock:
             pending, self._pending = self._pending, []
-        schema = RECORDING_SCHEMA.with_metadata({VIEW_KEY: json.dumps(dict(self._view(status)))})
-        before, self._saved = self._saved, TemporaryFile(prefix="framemill-")  # noqa: SIM115 - kept
-        with pq.ParquetWriter(self._saved, schema, compression="zstd") as writer:
-            rest = RECORDING_SCHEMA.empty_table() if before is None else _copied(before, writer)
-            writer.write_table(pa.concat_tables([rest, self._table(pending)]), ROWS_PER_GROUP)
-        self._saved.flush()
-        with mmap.mmap(self._saved.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as data:
+        try:
+            new = self._grown(pending, status)
+        except BaseException:
+            with self._lock:
+                self._pending = pending + self._pending
+            raise
+        before, self._saved = self._saved, new
+        if before is not None:
+            before.close()
+        with mmap.mmap(new.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as data:
             files.write_bytes(self._uri, data)
+
+    def _grown(self, pending: Sequence[Result], status: str) -> IO[bytes]:
+        """A new temporary file: what is saved, and `pending`."""
+        schema = RECORDING_SCHEMA.with_metadata({VIEW_KEY: json.dumps(dict(self._view(status)))})
+        new = TemporaryFile(prefix="framemill-")  # noqa: SIM115 - kept
+        try:
+            with pq.ParquetWriter(new, schema, compression="zstd") as writer:
+                rest = RECORDING_SCHEMA.empty_table() if self._saved is None else _copied(self._saved, writer)
+                writer.write_table(pa.concat_tables([rest, self._table(pending)]), ROWS_PER_GROUP)
+            new.flush()
+        except BaseException:
+            with suppress(OSError):  # of what cannot be flushed
+                new.close()
+            raise
+        return new
 
     def _table(self, results: Sequence[Result]) -> pa.Table:
         places = pa.array([place for result in results for place in result.places], pa.int64())
@@ -122,11 +141,10 @@ class Recording:
 
 
 def _copied(file: IO[bytes], writer: pq.ParquetWriter) -> pa.Table:
-    """Write the row groups of `file` again, all but the last one, which is returned; the file is closed."""
-    with file:
-        file.seek(0)
-        parquet = pq.ParquetFile(file)
-        last = parquet.num_row_groups - 1
-        for number in range(last):
-            writer.write_table(parquet.read_row_group(number))
-        return parquet.read_row_group(last)
+    """Write the row groups of `file` again, all but the last one, which is returned."""
+    file.seek(0)
+    parquet = pq.ParquetFile(file)
+    last = parquet.num_row_groups - 1
+    for number in range(last):
+        writer.write_table(parquet.read_row_group(number))
+    return parquet.read_row_group(last)

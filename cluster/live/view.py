@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from classifiers.inference.clip_base import ClipClassifier
 from cluster.live.config import WatchOptions
 from cluster.live.latest import Latest
@@ -23,7 +25,7 @@ from cluster.live.table import Status
 from cluster.live.tally import Tally, clock_text
 from cluster.live.window import Look
 from cluster.runs.command_line import discard_output
-from cluster.runs.lifecycle import ExitCode, code_of, failed, guarded
+from cluster.runs.lifecycle import ExitCode, code_of, failed, guarded, recorded
 from cluster.runs.logs import shown
 from cluster.storage.redaction import redacted_uri
 from schemas.errors import InputError
@@ -70,20 +72,26 @@ class LiveView:
         """Watch to the end."""
         logger.info(f"watching {self._source} with {self._model} in {self._network.precision}; Ctrl-C ends it")
         self._reader.start()
-        status = guarded(self._watch, OSError, FloatingPointError)
+        with recorded(self._cut_short):
+            status = guarded(self._watch, OSError, FloatingPointError)
         self._reader.stop()
         if status == "failed" and self._began_at is None:
             return ExitCode.BAD_INPUT  # there was nothing to watch
         if self._recording is not None:
             try:
                 self._recording.close(status)
-            except (InputError, OSError) as error:
+            except (InputError, OSError, pa.ArrowException) as error:
                 status = failed(error)
         parts = [f"{clock_text(self._tally.seconds)} of {self._source}", *self._tally.summary()]
         if self._recording is not None:
             parts.append(f"{counted(self._recording.rows, 'row')} in {self._options.record}")
         logger.info(f"{status}: {'; '.join(parts)}")
         return code_of(status, is_too_many=False)
+
+    def _cut_short(self, status: str) -> None:
+        self._reader.stop()
+        if self._recording is not None:
+            self._recording.close(status)
 
     def _watch(self) -> None:
         try:

@@ -5,9 +5,11 @@ Codes are those of failures (`schemas.outcomes.FailureCode`) and of requests (`S
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -45,6 +47,7 @@ MESSAGES: Mapping[str, str] = {
     FailureCode.WORKER_DIED: "the decoder crashed over it",
 }
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 OPTION = re.compile(r" \(--[^)]*\)")  # in a message: what whoever runs a job may give
 
 logger = logging.getLogger("framemill")
@@ -61,6 +64,18 @@ class ApiError(Exception):
     def status(self) -> int:
         """The status of the response."""
         return STATUS_OF.get(self.code, 400)
+
+
+@contextmanager
+def refused_where_full() -> Iterator[None]:
+    """Refuse what finds no room on a disk of this service; whoever runs it finds the cause in the log."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        logger.error(f"a file of a client cannot be kept: {error}")
+        raise ApiError("full", "this service has no room for it") from error
 
 
 def public_message(code: str, message: str) -> str:

@@ -9,6 +9,7 @@ servers that send slowly hold up no other request.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -19,20 +20,23 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from cluster.serving.bodies import ReceptionLimits
-from cluster.serving.errors import ApiError
+from cluster.serving.errors import ApiError, refused_where_full
 from cluster.serving.media_types import HEAD_BYTES, media_type_of
 from cluster.serving.uploads import Upload, shown_name
 from cluster.storage.files import HTTP, StorageError, scheme_of
 from cluster.storage.http_client import NarrowRedirectError, PrivateAddressError, check_public
 from cluster.storage.http_copy import chunks_of
 from cluster.storage.read_policy import CopyLimitError, ReadPolicy
-from cluster.storage.store_errors import StoreFailure, store_failure_of
+from cluster.storage.redaction import redacted_uri
+from cluster.storage.store_errors import StoreFailure, describe, store_failure_of
 from schemas.outcomes import FailureCode
 
 MAX_URI_CHARACTERS = 4096
 RESOLVE_SECONDS = 10.0
 NOT_PUBLIC = "only addresses on the public internet are taken here"
 Found = TypeVar("Found")
+
+logger = logging.getLogger("framemill")
 
 
 class Fetcher:
@@ -50,7 +54,7 @@ class Fetcher:
 
     async def fetch(self, uri: str, path: Path) -> Upload:
         """Copy what is at `uri` to `path`; ends at once where it is cancelled. Raises `ApiError`."""
-        with path.open("xb") as target:  # here: what is cancelled makes no file any more
+        with refused_where_full(), path.open("xb") as target:  # here: what is cancelled makes no file any more
             await self._there(copy(uri, target, self._limits, allow_private=self._allow_private))
         with path.open("rb") as file:
             media_type = media_type_of(file.read(HEAD_BYTES))
@@ -97,7 +101,7 @@ async def check_uri(uri: str, *, allow_private: bool) -> None:
 
 
 async def copy(uri: str, target: BinaryIO, limits: ReceptionLimits, *, allow_private: bool) -> None:
-    """Write what is at `uri` to `target`. Raises `ApiError`."""
+    """Write what is at `uri` to `target`. Raises `ApiError`, and `OSError` where `target` takes no more."""
     chunks = chunks_of(
         uri,
         ReadPolicy(allow_private_addresses=allow_private),
@@ -105,10 +109,13 @@ async def copy(uri: str, target: BinaryIO, limits: ReceptionLimits, *, allow_pri
         limit_seconds=limits.total_seconds,
         idle_seconds=limits.idle_seconds,
     )
-    with _as_api_errors():
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                target.write(chunk)
+    async with aclosing(chunks):
+        while True:
+            with _as_api_errors(uri):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            target.write(chunk)
 
 
 def name_of(uri: str) -> str:
@@ -117,7 +124,7 @@ def name_of(uri: str) -> str:
 
 
 @contextmanager
-def _as_api_errors() -> Iterator[None]:
+def _as_api_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except CopyLimitError as error:
@@ -125,6 +132,7 @@ def _as_api_errors() -> Iterator[None]:
     except (NarrowRedirectError, PrivateAddressError) as error:
         raise ApiError("uri_refused", NOT_PUBLIC) from error
     except Exception as error:
+        logger.warning(f"{redacted_uri(uri)}: {describe(error)}")
         codes = {StoreFailure.MISSING: FailureCode.MISSING, StoreFailure.DENIED: FailureCode.NO_PERMISSION}
         code = codes.get(store_failure_of(error), FailureCode.STORAGE)
         raise ApiError(code, "its server does not send it") from error

@@ -13,7 +13,7 @@ from cluster.serving.application import Handles
 from cluster.serving.bodies import ReceptionLimits
 from cluster.serving.config import ServeOptions
 from cluster.serving.corrections import CorrectedPart, Corrections, corrected_part, sha256_of, with_part
-from cluster.serving.errors import ApiError, told
+from cluster.serving.errors import ApiError, refused_where_full, told
 from cluster.serving.fetching import Fetcher
 from cluster.serving.metrics import Metrics
 from cluster.serving.models import ServedClassifier, ServedModels
@@ -77,7 +77,8 @@ class Service:
             if video.sha256 is None:
                 video.sha256 = await asyncio.to_thread(sha256_of, video.path)
             if self.corrections is not None:
-                await asyncio.to_thread(self.corrections.add, video.path, video.sha256, part)
+                with refused_where_full():
+                    await asyncio.to_thread(self.corrections.add, video.path, video.sha256, part)
         except FileNotFoundError as error:
             raise ApiError("not_found", "the video has been deleted, or its time is over") from error
         video.corrections = with_part(video.corrections, part)

@@ -17,7 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from cluster.serving.bodies import FORM
-from cluster.serving.errors import ApiError
+from cluster.serving.errors import ApiError, refused_where_full
 from cluster.serving.media_types import HEAD_BYTES, media_type_of
 from schemas.outcomes import FailureCode
 from schemas.text import visible
@@ -43,7 +43,7 @@ async def receive_upload(chunks: AsyncIterator[bytes], content_type: str, path: 
     boundary = options.get(b"boundary", b"")
     if kind.lower() != FORM.encode() or not 1 <= len(boundary) <= 70:
         raise ApiError("invalid", "send multipart/form-data with a part `file`, or JSON with a `uri`")
-    with path.open("xb") as file:
+    with refused_where_full(), path.open("xb") as file:
         form = _Form(file, max_bytes)
         parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]  # its types are narrower
         async for chunk in chunks:

@@ -55,7 +55,7 @@ def add_video_routes(app: FastAPI, service: Service) -> None:
         tags=["videos"],
         status_code=202,
         response_model=Accepted,
-        responses=refusals(408, 413, 415, 422),
+        responses=refusals(408, 413, 415, 422, 507),
         openapi_extra=VIDEO_BODY,
     )
     async def add_video(request: Request, response: Response) -> dict[str, str]:

@@ -35,6 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
     endless     content without end, and no ranges
     trickle     a byte every tenth of a second, and no ranges
     silent      no answer
+    broken      less content than it says
     overlong    more than the range that is asked for
     """
 
@@ -53,7 +54,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         kind, _, rest = self.path.lstrip("/").partition("/")
         with suppress(OSError):
-            {"to": self.redirect, "loop": self.redirect, "silent": self.keep_silent}.get(kind, self.send)(kind, rest)
+            kinds = {"to": self.redirect, "loop": self.redirect, "silent": self.keep_silent, "broken": self.break_off}
+            kinds.get(kind, self.send)(kind, rest)
 
     def redirect(self, kind: str, rest: str) -> None:
         """To where the path says."""
@@ -65,6 +67,14 @@ class _Handler(BaseHTTPRequestHandler):
     def keep_silent(self, kind: str, rest: str) -> None:
         """Until the server ends."""
         self.server.is_over.wait()
+
+    def break_off(self, kind: str, rest: str) -> None:
+        """After the first byte of many."""
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x")
 
     def send(self, kind: str, rest: str) -> None:
         """Content, for as long as anybody reads it."""

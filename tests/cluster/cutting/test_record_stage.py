@@ -68,6 +68,14 @@ def test_a_bad_record_is_a_finding(tmp_path: Path) -> None:
     assert "give --frame-rate" in made.findings[1].message
 
 
+@pytest.mark.parametrize("given", [float("inf"), 1e30, 1e-4])
+def test_a_rate_that_is_none_is_a_finding(tmp_path: Path, given: float) -> None:
+    made = cut(tmp_path, record(frame_rate=given), record(frame_rate=9.0))
+    assert [clip.id for clip in made.clips] == ["a#000001"]
+    (finding,) = made.findings
+    assert (finding.source, "give --frame-rate" in finding.message) == ("record 0", True)
+
+
 def test_labels_are_names_where_the_record_has_them(tmp_path: Path) -> None:
     made = cut(tmp_path, record(label_names=("run",), frame_rate=9.0), record(label_indices=(7,), frame_rate=9.0))
     assert [clip.labels for clip in made.clips] == [("run",), ("7",)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from cluster.export import job
 from cluster.export.config import ExportOptions
 from cluster.export.job import run_export
 from cluster.runs.lifecycle import ExitCode
+from cluster.storage import files
 from schemas import strict_json
 from schemas.errors import InputError
 from schemas.exports import ExportReport
@@ -82,6 +84,32 @@ def test_a_file_that_disagrees_is_not_written(tmp_path: Path, monkeypatch: pytes
     checkpoint = write_trained(tmp_path / "clips", trained_clips())
     assert run_export(options(tmp_path, checkpoint)) == ExitCode.FAILED
     assert [path.name for path in tmp_path.iterdir()] == ["clips"]
+
+
+def test_a_report_that_cannot_be_written_is_a_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    checkpoint = write_trained(tmp_path / "clips", trained_clips())
+    (tmp_path / "model.onnx.json").mkdir()
+    assert run_export(options(tmp_path, checkpoint)) == ExitCode.FAILED
+    assert (tmp_path / "model.onnx").is_file()
+    assert "model.onnx.json" in caplog.text
+
+
+def test_an_interrupted_export_leaves_no_report_of_the_file_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write = files.write_bytes
+
+    def stopped_afterwards(uri: str, data: bytes) -> None:
+        write(uri, data)
+        signal.raise_signal(signal.SIGTERM)
+
+    checkpoint = write_trained(tmp_path / "clips", trained_clips())
+    (tmp_path / "model.onnx.json").write_text("of the file before")
+    monkeypatch.setattr(files, "write_bytes", stopped_afterwards)
+    assert run_export(options(tmp_path, checkpoint)) == ExitCode.INTERRUPTED
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "model.onnx"]
+    assert "nothing was written" not in caplog.text
+    assert "model.onnx may be there without its report" in caplog.text
 
 
 def test_bad_input_is_told_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

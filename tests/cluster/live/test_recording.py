@@ -128,3 +128,35 @@ def test_whoever_is_killed_leaves_a_file_that_can_be_read(tmp_path: Path) -> Non
     assert len(frame) >= 200
     assert list(frame["seconds"][::2]) == pytest.approx([number / 5 for number in range(len(frame) // 2)])
     assert view_of(path)["status"] == "running"
+
+
+FULL_DISK = """
+import resource, sys, time
+from pathlib import Path
+from cluster.live import recording
+from tests.cluster.live.test_recording import INDICES, NAMES, result, until
+recording.SAVE_SECONDS = 0.05
+path = Path(sys.argv[1])
+taken = recording.Recording(str(path), INDICES, NAMES, lambda status: {"status": status})
+taken.add(result(0))
+until(path, 2)
+limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
+try:
+    for number in range(1, 10**9):
+        taken.add(result(number))
+        time.sleep(0.001)
+except OSError:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+taken.close("failed")
+print(number)
+"""
+
+
+def test_a_save_that_fails_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    command = [sys.executable, "-c", FULL_DISK, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    frame = pd.read_parquet(path)
+    assert list(frame["seconds"][::2]) == pytest.approx([number / 5 for number in range(int(done.stdout))])
+    assert view_of(path)["status"] == "failed"

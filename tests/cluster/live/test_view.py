@@ -244,3 +244,22 @@ def test_scores_that_are_no_numbers_fail(
     monkeypatch.setattr(LiveNetwork, "__call__", broken)
     assert view() == 1
     assert "not finite" in caplog.text
+
+
+def test_an_error_in_this_program_leaves_a_recording_that_says_so(
+    streams: TrainedClipClassifier, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, _ = view_of(streams, video, loop=True, record=str(tmp_path / "r.parquet"))
+    calls = iter(range(10))
+
+    def broken_soon(network: LiveNetwork, frames: Any, top_k: int) -> Any:
+        if next(calls) == 2:
+            raise RuntimeError("no such kernel")
+        return np.arange(CLASSES), np.full(CLASSES, 0.25, np.float32)
+
+    monkeypatch.setattr(LiveNetwork, "__call__", broken_soon)
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        view()
+    seconds, _, about = recorded(tmp_path / "r.parquet")
+    assert (len(seconds), about["status"]) == (2, "failed")
+    assert "reader" not in {thread.name for thread in threading.enumerate()}

@@ -14,10 +14,11 @@ import pytest
 
 from cluster.serving.bodies import ReceptionLimits
 from cluster.serving.errors import ApiError
-from cluster.serving.fetching import Fetcher, check_uri, name_of
+from cluster.serving.fetching import Fetcher, check_uri, copy, name_of
 from cluster.serving.uploads import Upload
 from cluster.storage.http_client import reach_of
 from tests.support.hostile_server import hostile_server
+from tests.support.limits import largest_file
 from tests.support.servers import http_files
 
 LIMITS = ReceptionLimits(1 << 20, 2.0, 2.0)
@@ -111,6 +112,21 @@ def test_limits_hold_whatever_a_server_sends(server, web, tmp_path):
     assert code_of(f"{server.url}/silent/v.mp4", tmp_path / "3", allow_private=True) == "copy_limit"
     assert code_of(f"{web}/page.mp4", tmp_path / "4", allow_private=True) == "not_media"
     assert code_of(f"{web}/none.mp4", tmp_path / "5", allow_private=True) == "missing"
+
+
+def test_a_full_disk_of_this_machine_is_not_blamed_on_the_server(web, tmp_path, caplog):
+    with largest_file(100):
+        assert code_of(f"{web}/a%20b.mp4", tmp_path / "1", allow_private=True) == "full"
+    assert "File too large" in caplog.text
+    with open("/dev/full", "wb", buffering=0) as target, pytest.raises(OSError, match="No space"):
+        asyncio.run(copy(f"{web}/a%20b.mp4", target, LIMITS, allow_private=True))
+
+
+def test_the_log_tells_why_a_server_does_not_send(server, tmp_path, caplog):
+    uri = f"{server.url}/broken/v.mp4?token=secret-word"
+    assert code_of(uri, tmp_path / "1", allow_private=True) == "storage"
+    assert f"{server.url}/broken/v.mp4?***: the store does not respond properly: ClientPayloadError" in caplog.text
+    assert "secret-word" not in caplog.text
 
 
 def test_a_server_that_is_silent_is_given_up_and_one_that_is_slow_is_not(server, tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cluster.serving.errors import ApiError
 from cluster.serving.uploads import Upload, receive_upload, shown_name
+from tests.support.limits import largest_file
 from tests.support.serving import BOUNDARY, FORM_TYPE, form
 
 MAX_BYTES = 1 << 20
@@ -72,6 +73,14 @@ def test_what_is_no_form_is_refused(tmp_path):
     assert error_of(form(VIDEO, models="m" * 5000), tmp_path / "8") == "invalid"
     assert error_of(form(VIDEO, name="n" * 50_000), tmp_path / "9") == "invalid"
     assert error_of(form(b"plain text"), tmp_path / "10") == "not_media"
+
+
+@pytest.mark.parametrize("video", [VIDEO, VIDEO * 10])
+def test_a_full_disk_is_no_error_in_this_program(tmp_path, caplog, video):
+    with largest_file(100):
+        assert error_of(form(video), tmp_path / "file") == "full"
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "File too large" in caplog.text
 
 
 def test_a_body_may_be_larger_than_it_claims_and_than_memory(tmp_path):
