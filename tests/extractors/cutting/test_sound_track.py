@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from extractors.cutting.sound_track import SoundReader, SoundTrack
+from schemas.outcomes import FailureCode, VideoError
 from tests.support.videos import Clip, write_video
 
 
@@ -49,3 +50,17 @@ def test_a_track_that_got_nothing_is_a_valid_stream(reader: SoundReader, tmp_pat
     with av.open(str(tmp_path / "a.mp4"), "w", format="mp4") as container:
         track.begin(container)
         track.finish()
+
+
+def test_a_full_disk_is_no_damage_of_the_sound(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=50, sound="aac"))
+    (tmp_path / "cut.mp4").symlink_to("/dev/full")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "cut.mp4"), "w", format="mp4") as container:
+        stream = source.streams.audio[0]
+        reader = SoundReader(stream)
+        reader.tracks.append(SoundTrack(reader, Fraction(0), Fraction(2)))
+        reader.tracks[0].begin(container)
+        packets = list(source.demux(stream))
+        with pytest.raises(VideoError, match="No space left on device") as caught:
+            list(map(reader.feed, packets))
+    assert caught.value.code is FailureCode.STORAGE
