@@ -48,6 +48,7 @@ class SoundReader:
         self.rate_hz = context.sample_rate if context.sample_rate in RATES_HZ else USUAL_HZ
         self.tracks: list[SoundTrack] = []
         self._resampler: AudioResampler | None = None
+        self._format: tuple[str, str, int] | None = None
         self._next_seconds: Fraction | None = None
 
     def start_part(self, seconds: float) -> None:
@@ -71,7 +72,9 @@ class SoundReader:
                 self._resampler = None
         if seconds is None:
             return
-        if self._resampler is None:
+        audio_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or audio_format != self._format:
+            self._format = audio_format
             # Interleaved: PyAV 18 reads past the planes of planar frames with eight or more channels.
             self._resampler = AudioResampler(format="flt", layout=self.layout, rate=self.rate_hz)
         frame.pts = None  # within a run, samples are counted instead
