@@ -92,7 +92,7 @@ def video_thumbnail(
     with open_media(source) as media:
         length = header_duration(media) or assumed
         end = length if end_seconds is None else min(length, Fraction(end_seconds))
-        grid = _third(start, end) if at_seconds is None else _moment(min(at_seconds, end), start, end)
+        grid = _third(start, end) if at_seconds is None else moment_grid(min(at_seconds, end), start, end)
         for sample in deque(Sampler(media, source, grid[0]).samples(*grid[1:]), maxlen=1):
             return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
     # The file is shorter than its header declares.
@@ -108,10 +108,10 @@ def _third(start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction
     """The grid of one point after a third of a part, at a whole second if that is in it: its rate, start and end."""
     at = start + max(end - start, Fraction(0)) * POSITION
     second = Fraction(int(at))
-    return (Fraction(1), second, second + 1) if second >= start else _moment(at, start, end)
+    return (Fraction(1), second, second + 1) if second >= start else moment_grid(at, start, end)
 
 
-def _moment(at: Fraction, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction]:
-    """The grid whose last point is `at`, likewise, with others in the second before it."""
+def moment_grid(at: Fraction, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """The grid whose last point is `at`, with others in the second before it: its rate, its start and its end."""
     rate = ceil(NEAR * at) / at if at else Fraction(1)
     return rate, max(at - 1, start), min(at + 1 / rate, end)
