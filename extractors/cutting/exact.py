@@ -41,14 +41,19 @@ def cut_exact(
 ) -> list[CutFile | CutError]:
     """The outcome of each span, in order; `crf` is the constant rate factor of the pictures.
 
-    Raises `VideoError` where the video cannot be opened any more.
+    Raises `VideoError` where the video cannot be opened any more, or the disk takes no more.
     """
 
     def make(span: Span, media: Media, reader: SoundReader | None) -> _Clip:
         return _Clip(span, media, reader, frames, crf)
 
     made = span_frames(path, frames, spans, make, with_sound=with_sound, max_pixels=max_pixels)
-    done = {one.span.path: one.outcome() for one in made if isinstance(one, _Clip)}
+    try:
+        done = {one.span.path: one.outcome() for one in made if isinstance(one, _Clip)}
+    except VideoError:
+        for span in spans:
+            span.path.with_suffix(SUFFIX).unlink(missing_ok=True)
+        raise
     return [done[span.path] for span in spans]
 
 
@@ -98,9 +103,10 @@ class _Clip(SpanFrames):
         if self._tracks is None:
             return
         try:
-            self._tracks.video.finish()
-            if self._sound is not None:
-                self._sound.finish()
+            if not self.problem:  # PyAV 18 crashes where a header that could not be written is written again
+                self._tracks.video.finish()
+                if self._sound is not None:
+                    self._sound.finish()
         finally:
             self._tracks.container.close()
 

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from extractors.cutting.span import CutError
+from extractors.cutting.span import CutError, raise_unwritable
 from extractors.cutting.video_track import VideoTrack
 
 TICK = Fraction(1, 1_000_000)
@@ -26,7 +26,8 @@ def write_jpegs(
 ) -> None:
     """Write the frames, which begin at `times`; the last one ends at `end`, all in microseconds.
 
-    Raises `CutError` for what is no JPEG, and for a size that cannot be encoded.
+    Raises `CutError` for what is no JPEG, and for a size that cannot be encoded; `VideoError` where the disk takes no
+    more.
     """
     rate = Fraction(len(jpegs) * 1_000_000, end - times[0])
     ends = [*times[1:], end]
@@ -45,6 +46,7 @@ def write_jpegs(
         raise
     except (av.error.FFmpegError, ValueError) as error:
         path.unlink(missing_ok=True)
+        raise_unwritable(error)
         raise CutError(f"its frames cannot be decoded as JPEGs: {error}") from error
 
 

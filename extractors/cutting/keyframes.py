@@ -23,7 +23,7 @@ import av.error
 from av.packet import Packet
 
 from extractors.cutting.frame_list import FrameList, list_frames
-from extractors.cutting.span import CutError, CutFile, Span
+from extractors.cutting.span import CutError, CutFile, Span, raise_unwritable
 from extractors.video.bitstream.picture import UnsureStructureError
 from extractors.video.groups import CodedFrame, Group, read_groups
 from extractors.video.media import MAX_PIXELS, Media, open_media
@@ -77,7 +77,10 @@ class _Copy:
 def cut_at_keyframes(
     path: Path, frames: FrameList, spans: Sequence[Span], *, with_sound: bool = True, max_pixels: int = MAX_PIXELS
 ) -> list[CutFile | CutError]:
-    """The outcome of each span, in order. Raises `VideoError` where the video cannot be opened any more."""
+    """The outcome of each span, in order.
+
+    Raises `VideoError` where the video cannot be opened any more, or the disk takes no more.
+    """
     if not frames.is_sure:
         reason = (
             f"its packets cannot be copied, as the video is damaged or spliced, or its timestamps are unsure: {INSTEAD}"
@@ -92,6 +95,8 @@ def _attempt(path: Path, frames: FrameList, span: Span, with_sound: bool, max_pi
     except MemoryError:
         raise
     except (av.error.FFmpegError, UnsureStructureError, ValueError) as error:
+        if not (isinstance(error, OSError) and error.filename == str(path)):  # damage reads as EIO, too
+            raise_unwritable(error)
         return CutError(f"its packets cannot be copied ({error}): {INSTEAD}")
 
 
@@ -103,16 +108,20 @@ def _cut(path: Path, frames: FrameList, span: Span, with_sound: bool, max_pixels
         target = span.path.with_suffix(suffix)
         # Matroska would move all times, so that no decoding time is below 0, which it does not store.
         options = {"avoid_negative_ts": "disabled"}
-        with av.open(str(target), "w", format=name, container_options=options) as output:
-            video = output.add_stream_from_template(media.video)
-            parts: list[Iterator[tuple[Fraction, Packet[Any]]]] = [_pictures(media, span, copy)]
-            streams: dict[Any, Any] = {media.video: video}
-            if with_sound and other.audio is not None:
-                streams[other.audio] = output.add_stream_from_template(other.audio)
-                parts.append(_sound(other, copy, frames.tick))
-            for _, packet in heapq.merge(*parts, key=lambda part: part[0]):
-                packet.stream = streams[packet.stream]
-                output.mux(packet)
+        try:
+            with av.open(str(target), "w", format=name, container_options=options) as output:
+                video = output.add_stream_from_template(media.video)
+                parts: list[Iterator[tuple[Fraction, Packet[Any]]]] = [_pictures(media, span, copy)]
+                streams: dict[Any, Any] = {media.video: video}
+                if with_sound and other.audio is not None:
+                    streams[other.audio] = output.add_stream_from_template(other.audio)
+                    parts.append(_sound(other, copy, frames.tick))
+                for _, packet in heapq.merge(*parts, key=lambda part: part[0]):
+                    packet.stream = streams[packet.stream]
+                    output.mux(packet)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
     problem = _disagreement(target, frames, span, copy)
     if problem:
         target.unlink(missing_ok=True)

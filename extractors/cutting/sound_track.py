@@ -22,6 +22,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from extractors.cutting.span import raise_unwritable
 from extractors.video.held_audio import JITTER_SECONDS
 
 CODEC: Final = "aac"
@@ -47,6 +48,7 @@ class SoundReader:
         self.rate_hz = context.sample_rate if context.sample_rate in RATES_HZ else USUAL_HZ
         self.tracks: list[SoundTrack] = []
         self._resampler: AudioResampler | None = None
+        self._format: tuple[str, str, int] | None = None
         self._next_seconds: Fraction | None = None
 
     def start_part(self, seconds: float) -> None:
@@ -54,7 +56,7 @@ class SoundReader:
         self._resampler = None
 
     def feed(self, packet: Packet[AudioStream], part: int = 0) -> None:
-        """Decode a packet; a damaged one leaves silence."""
+        """Decode a packet; a damaged one leaves silence. Raises `VideoError` where the disk takes no more."""
         if not packet.size:
             return
         with contextlib.suppress(av.error.FFmpegError, ArithmeticError, ValueError):
@@ -70,7 +72,9 @@ class SoundReader:
                 self._resampler = None
         if seconds is None:
             return
-        if self._resampler is None:
+        audio_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or audio_format != self._format:
+            self._format = audio_format
             # Interleaved: PyAV 18 reads past the planes of planar frames with eight or more channels.
             self._resampler = AudioResampler(format="flt", layout=self.layout, rate=self.rate_hz)
         frame.pts = None  # within a run, samples are counted instead
@@ -119,8 +123,7 @@ class SoundTrack:
     def finish(self) -> None:
         """Write what is still held."""
         self._encode(partial=True)
-        if self._container is not None:
-            self._container.mux(self._stream.encode(None))
+        self._mux(None)
 
     def _write(self, samples: Samples) -> None:
         for begin in range(0, len(samples), self._rate_hz):
@@ -136,4 +139,14 @@ class SoundTrack:
         if self._container is None:
             return
         while (frame := self._fifo.read(BLOCK_SAMPLES, partial)) is not None:
-            self._container.mux(self._stream.encode(frame))
+            self._mux(frame)
+
+    def _mux(self, frame: AudioFrame | None) -> None:
+        if self._container is None:
+            return
+        packets = self._stream.encode(frame)
+        try:
+            self._container.mux(packets)
+        except av.error.FFmpegError as error:
+            raise_unwritable(error)
+            raise

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import ceil
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from av.video.frame import VideoFrame
 from extractors.clips.passes import full_decode
 from extractors.cutting.frame_list import FrameList
 from extractors.cutting.sound_track import SoundReader
-from extractors.cutting.span import Span
+from extractors.cutting.span import Span, raise_unwritable
 from extractors.video.image import DisplayMatrix, display_matrix
 from extractors.video.joined import open_joined
 from extractors.video.media import Media, open_media
 from extractors.video.seek import NEARBY_SECONDS, can_seek
 from extractors.video.waveform import INTERLEAVING_SECONDS, PREROLL_SECONDS
+from schemas.outcomes import VideoError
 
 MAX_OPEN = 4  # spans at a time, whose encoders are the most memory that cutting takes
 
@@ -90,13 +91,14 @@ class SpanFrames(ABC):
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:
-        """An encoder that refuses a clip costs that clip alone."""
+        """An encoder that refuses a clip costs that clip alone; nothing is read from the source here."""
         try:
             yield
         except MemoryError:
             raise
         except (av.error.FFmpegError, ValueError) as error:
             self.problem = self.problem or f"it cannot be encoded: {error}"
+            raise_unwritable(error)
 
 
 Make = Callable[[Span, Media, SoundReader | None], SpanFrames]
@@ -107,7 +109,7 @@ def span_frames(
 ) -> Iterator[SpanFrames]:
     """What `make` makes of each span, in the order in which passes close them.
 
-    Raises `VideoError` where the video cannot be opened any more.
+    Raises `VideoError` where the video cannot be opened any more, or the disk takes no more.
     """
     for batch in _batches(sorted(spans, key=lambda span: (span.start_pts, span.end_pts)), frames):
         missed = []
@@ -150,9 +152,14 @@ def _pass(
                     yield closed.pop(0)
                 if not left:
                     break
-        finally:
             for one in left:
                 one.close()
+        except BaseException:  # which the others, as they close, do not replace
+            for one in left:
+                one.problem = one.problem or "the pass over its video was broken off"
+                with suppress(VideoError):
+                    one.close()
+            raise
         while left:
             yield left.pop(0)
 

@@ -82,7 +82,7 @@ def video_thumbnail(
     """A frame of the part of a video between `start_seconds` and `end_seconds`.
 
     at_seconds  after the first frame of the video: the frame on screen then, or the last one in the second before;
-                by default a frame after a third of the part
+                by default a frame after a third of the part, at a whole second if one of the part is near
 
     Raises:
         VideoError: if the file cannot be read, or has no frame from `start_seconds` on.
@@ -92,23 +92,26 @@ def video_thumbnail(
     with open_media(source) as media:
         length = header_duration(media) or assumed
         end = length if end_seconds is None else min(length, Fraction(end_seconds))
-        grid = _third(start, end) if at_seconds is None else _moment(min(at_seconds, end), start, end)
+        grid = _third(start, end) if at_seconds is None else moment_grid(min(at_seconds, end), start, end)
         for sample in deque(Sampler(media, source, grid[0]).samples(*grid[1:]), maxlen=1):
             return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
-    if hasattr(source, "seek"):
-        source.seek(0)
-    for sample in sample_frames(source, start_seconds=start):  # the file is shorter than its header declares
-        return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
+    # The file is shorter than its header declares.
+    for last in (None,) if end_seconds is None else (Fraction(end_seconds), None):
+        if hasattr(source, "seek"):
+            source.seek(0)
+        for sample in sample_frames(source, start_seconds=start, end_seconds=last):
+            return Thumbnail(float(sample.seconds), encode_thumbnail(sample.image, is_blurred=is_blurred))
     raise VideoError(FailureCode.NO_DECODABLE_FRAME, f"it has no frame from second {start_seconds} on")
 
 
 def _third(start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction]:
-    """The grid of one point after a third of a part, at a whole second: its rate, its start and its end."""
-    second = Fraction(int(start + max(end - start, Fraction(0)) * POSITION))
-    return Fraction(1), second, second + 1
+    """The grid of one point after a third of a part, at a whole second if that is in it: its rate, start and end."""
+    at = start + max(end - start, Fraction(0)) * POSITION
+    second = Fraction(int(at))
+    return (Fraction(1), second, second + 1) if second >= start else moment_grid(at, start, end)
 
 
-def _moment(at: Fraction, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction]:
-    """The grid whose last point is `at`, likewise, with others in the second before it."""
+def moment_grid(at: Fraction, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """The grid whose last point is `at`, with others in the second before it: its rate, its start and its end."""
     rate = ceil(NEAR * at) / at if at else Fraction(1)
     return rate, max(at - 1, start), min(at + 1 / rate, end)

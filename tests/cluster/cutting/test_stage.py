@@ -12,11 +12,15 @@ import pytest
 from cluster.cutting.sequence_example import decoded
 from cluster.cutting.stage import CuttingSettings, CuttingStage
 from cluster.cutting.unit import cutting_unit
+from cluster.engines.tasks import Done, Failed, TaskQueue
+from cluster.engines.video_worker import VideoWorker
 from cluster.storage.tfrecords import record_at, record_places
 from schemas.annotations import AnnotatedVideo, Annotation, Extent, FrameRange, TimeRange
 from schemas.cuttings import FindingCode
+from schemas.outcomes import TRANSIENT
 from schemas.videos import Video
 from tests.support.cutting import shown
+from tests.support.full_disk import limited_files
 from tests.support.videos import Clip, read_number, write_video
 
 
@@ -96,3 +100,22 @@ def test_files_are_named_by_a_hash(video: Video, tmp_path: Path, cut: str) -> No
     numbers = [read_number(image) for _, image in shown(tmp_path / names[1])]
     assert set(range(10, 13)) <= set(numbers)
     assert made.bytes_written == sum(path.stat().st_size for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("cut", ["exact", "keyframes"])
+def test_a_video_is_retried_where_the_disk_was_full(video: Video, tmp_path: Path, cut: str) -> None:
+    worker = VideoWorker(stage_of(video, ("run", FrameRange(3, 9)), cut=cut, clips=str(tmp_path)), 1 << 30, 60)
+    queue = TaskQueue([video], backoff_seconds=(0,))
+    first = queue.take()
+    assert first is not None
+    with limited_files(1000):
+        failed = worker(first)
+    assert isinstance(failed, Failed)
+    assert failed.code in TRANSIENT
+    assert queue.settle(failed) is None
+    again = queue.take()
+    assert again is not None
+    done = worker(again)
+    assert isinstance(done, Done)
+    assert not done.features.findings
+    assert [clip.file for clip in done.features.clips] == [path.name for path in tmp_path.iterdir()]

@@ -12,7 +12,9 @@ import pytest
 from extractors.cutting.exact import cut_exact
 from extractors.cutting.frame_list import list_frames
 from extractors.cutting.span import CutError, CutFile
+from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.cutting import CLIPS, difference, shown, span_of
+from tests.support.full_disk import limited_files
 from tests.support.orientation import with_matrix
 from tests.support.videos import Clip, read_number, write_video
 
@@ -131,3 +133,19 @@ def test_the_same_cut_has_the_same_bytes(tmp_path: Path) -> None:
     assert len(contents) == 2
     assert contents[0] == contents[1]
     assert frames.rate == Fraction(25)
+
+
+def test_a_full_disk_is_no_fault_of_the_clip(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=60, sound="aac"))
+    frames = list_frames(str(path))
+    spans = [span_of(frames, first, first + 20, tmp_path / f"cut{first}") for first in (5, 10, 15)]
+    (tmp_path / "cut10.mp4").symlink_to("/dev/full")
+    with pytest.raises(VideoError, match="No space left on device: free space in the temporary folder") as caught:
+        cut_exact(path, frames, spans)
+    assert (caught.value.code, caught.value.stage) == (FailureCode.STORAGE, Stage.WRITE)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+    for size_bytes in (3000, 12_000, 24_000):  # in the middle, and in the trailer
+        with limited_files(size_bytes), pytest.raises(VideoError, match="File too large"):
+            cut_exact(path, frames, spans[:1], crf=30)
+        assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+    assert all(isinstance(made, CutFile) for made in cut_exact(path, frames, spans))

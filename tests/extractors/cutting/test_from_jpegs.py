@@ -12,6 +12,7 @@ from extractors.cutting.frame_list import list_frames
 from extractors.cutting.from_jpegs import write_jpegs
 from extractors.cutting.span import CutError
 from extractors.video.jpeg import encode_jpegs
+from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.cutting import shown
 from tests.support.videos import picture, read_number
 
@@ -38,3 +39,13 @@ def test_more_pixels_than_allowed_are_refused(tmp_path: Path) -> None:
     images = encode_jpegs(picture(1, 192, 96)[None])
     with pytest.raises(CutError):
         write_jpegs(tmp_path / "a.mp4", images, [0], 40_000, crf=10, max_pixels=1000)
+
+
+def test_a_full_disk_is_no_fault_of_the_clip(tmp_path: Path) -> None:
+    images = encode_jpegs(picture(1, 192, 96)[None])
+    path = tmp_path / "a.mp4"
+    path.symlink_to("/dev/full")
+    with pytest.raises(VideoError, match="No space left on device: free space in the temporary folder") as caught:
+        write_jpegs(path, images, [0], 40_000, crf=10, max_pixels=1 << 20)
+    assert (caught.value.code, caught.value.stage) == (FailureCode.STORAGE, Stage.WRITE)
+    assert not path.is_symlink()

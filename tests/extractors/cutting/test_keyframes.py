@@ -11,6 +11,7 @@ import pytest
 from extractors.cutting.frame_list import list_frames
 from extractors.cutting.keyframes import cut_at_keyframes
 from extractors.cutting.span import CutError, CutFile
+from schemas.outcomes import FailureCode, Stage, VideoError
 from tests.support.cutting import CLIPS, shown, span_of
 from tests.support.videos import Clip, join_ts, write_video
 
@@ -74,3 +75,18 @@ def test_a_spliced_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (refused,) = cut_at_keyframes(path, frames, [span_of(frames, 5, 9, tmp_path / "cut")])
     assert isinstance(refused, CutError)
     assert "--cut exact" in str(refused)
+
+
+@pytest.mark.parametrize("name", ["b_frames.mp4", "variable.mkv"])
+def test_a_full_disk_is_no_fault_of_the_clip(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, CLIPS[name])
+    frames = list_frames(str(path))
+    span = span_of(frames, 10, 40, tmp_path / "cut")
+    full = tmp_path / "cut.mp4"
+    full.symlink_to("/dev/full")
+    with pytest.raises(VideoError, match="No space left on device: free space in the temporary folder") as caught:
+        cut_at_keyframes(path, frames, [span])
+    assert (caught.value.code, caught.value.stage) == (FailureCode.STORAGE, Stage.WRITE)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    (made,) = cut_at_keyframes(path, frames, [span])
+    assert isinstance(made, CutFile)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from extractors.cutting.sound_track import SoundReader, SoundTrack
+from schemas.outcomes import FailureCode, VideoError
 from tests.support.videos import Clip, write_video
 
 
@@ -49,3 +52,35 @@ def test_a_track_that_got_nothing_is_a_valid_stream(reader: SoundReader, tmp_pat
     with av.open(str(tmp_path / "a.mp4"), "w", format="mp4") as container:
         track.begin(container)
         track.finish()
+
+
+def test_a_full_disk_is_no_damage_of_the_sound(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=50, sound="aac"))
+    (tmp_path / "cut.mp4").symlink_to("/dev/full")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "cut.mp4"), "w", format="mp4") as container:
+        stream = source.streams.audio[0]
+        reader = SoundReader(stream)
+        reader.tracks.append(SoundTrack(reader, Fraction(0), Fraction(2)))
+        reader.tracks[0].begin(container)
+        packets = list(source.demux(stream))
+        with pytest.raises(VideoError, match="No space left on device") as caught:
+            list(map(reader.feed, packets))
+    assert caught.value.code is FailureCode.STORAGE
+
+
+@pytest.mark.parametrize("second", [{"sound_layout": "stereo"}, {"sound_rate": 48_000}], ids=["layout", "rate"])
+def test_sound_goes_on_where_its_format_changes(tmp_path: Path, second: dict[str, Any]) -> None:
+    first = Clip(frames=25, sound="pcm_s16le", sound_rate=16_000, sound_layout="mono", sound_seconds=1.0)
+    paths = [write_video(tmp_path / f"{at}.mkv", clip) for at, clip in enumerate((first, replace(first, **second)))]
+    with av.open(str(paths[0])) as one, av.open(str(paths[1])) as other:
+        reader = SoundReader(one.streams.audio[0])
+        track = SoundTrack(reader, Fraction(0), Fraction(2))
+        reader.tracks.append(track)
+        for container, offset_seconds in ((one, 0), (other, 1)):
+            for packet in container.demux(audio=0):
+                if packet.pts is not None:
+                    packet.pts += round(offset_seconds / packet.time_base)
+                reader.feed(packet)
+    samples = encoded(track, tmp_path / "cut.mp4")
+    blocks = np.abs(samples[1000:31_000]).reshape(-1, 100).max(1)  # each longer than two periods of the tone
+    assert blocks.min() > 0.1

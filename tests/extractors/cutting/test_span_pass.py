@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from weakref import WeakSet
 
+import pytest
 from av.video.frame import VideoFrame
 from typing_extensions import override
 
 from extractors.cutting.frame_list import list_frames
 from extractors.cutting.span import Span
 from extractors.cutting.span_pass import MAX_OPEN, SpanFrames, _batches, span_frames
+from schemas.outcomes import FailureCode, VideoError
 from tests.support.cutting import span_of
 from tests.support.videos import Clip, read_number, write_video
 
@@ -70,3 +72,32 @@ def test_far_spans_and_many_at_a_time_go_into_other_passes(tmp_path: Path) -> No
     near = [span_of(frames, number, 9, tmp_path / "n") for number in range(MAX_OPEN + 1)]
     far = span_of(frames, 40, 41, tmp_path / "f")
     assert [len(batch) for batch in _batches([*near, far], frames)] == [MAX_OPEN, 1, 1]
+
+
+class _Failing(Numbers):
+    """The first of several fails, and so do the others as they close."""
+
+    @override
+    def _take(self, frame: VideoFrame, pts: int, duration: int) -> None:
+        if self.span.path.name == "0":
+            raise VideoError(FailureCode.MEMORY_LIMIT, "the first")
+
+    @override
+    def _finish(self) -> None:
+        super()._finish()
+        raise VideoError(FailureCode.STORAGE, "another")
+
+
+def test_all_are_closed_after_an_error_which_stays(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Clip(frames=60))
+    frames = list_frames(str(path))
+    spans = [span_of(frames, first, first + 20, tmp_path / str(first)) for first in (0, 10, 20)]
+    made: list[_Failing] = []
+
+    def make(span: Span, *_: object) -> _Failing:
+        made.append(_Failing(span))
+        return made[-1]
+
+    with pytest.raises(VideoError, match="the first"):
+        list(span_frames(path, frames, spans, make, with_sound=False, max_pixels=1 << 20))
+    assert [one.finished for one in made] == [1, 1, 1]

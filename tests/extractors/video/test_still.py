@@ -43,8 +43,6 @@ def test_the_frame_on_screen_at_a_time(folder: Path, name: str, clip: Clip) -> N
     for seconds in (Fraction(0), Fraction(13, 10), Fraction(2), Fraction(39, 10), Fraction(60)):
         found = video_still(path, seconds, long_side=192)
         wanted = min(int(seconds * RATE), clip.frames - 1)
-        if name == "v.264":  # without times, it is sampled once a second
-            wanted = int(seconds) * RATE if seconds < 4 else 0
         assert abs(number_of(found) - wanted) <= 1, seconds  # FLV and AVI round times
         assert found.seconds == pytest.approx(number_of(found) / RATE, abs=0.05)
 
@@ -64,6 +62,17 @@ def test_an_index_that_leads_too_far_is_gone_before(folder: Path, monkeypatch: p
     monkeypatch.setattr(module, "MARGINS_SECONDS", Late())
     assert number_of(video_still(path, 10, long_side=192)) == 50
     assert seen[:2] == [-8, 0]
+
+
+def test_after_the_end_it_is_the_last_frame(folder: Path) -> None:
+    """Raw H.264 has no index."""
+    path = str(write_video(folder / "a.h264", Clip(frames=60, rate=8, b_frames=0)))
+    for seconds in (Fraction(7), Fraction("7.3"), Fraction("7.5"), Fraction(8), Fraction(99)):
+        found = video_still(path, seconds, long_side=192)
+        assert number_of(found) == pytest.approx(min(int(seconds * 8), 59), abs=1)
+        assert found.seconds == pytest.approx(number_of(found) / 8, abs=0.13)
+    with open(path, "rb") as file:
+        assert number_of(video_still(file, 99, long_side=192)) == 59
 
 
 def test_it_is_as_small_as_asked_and_limits_hold(folder: Path) -> None:

@@ -60,6 +60,8 @@ def test_the_thumbnail_is_taken_after_a_third_of_the_video(tmp_path: Path) -> No
     assert (thumbnail.seconds, read_number(decoded(thumbnail.jpeg))) == (10.0, 80)
     assert video_thumbnail(path, 12, 21).seconds == 15.0
     assert video_thumbnail(path, 12).seconds == 18.0
+    assert 10.2 <= video_thumbnail(path, Fraction("10.2"), Fraction("11.4")).seconds < 11.4
+    assert video_thumbnail(path, Fraction("10.7"), Fraction("12.4")).seconds == 11.0
     with path.open("rb") as file:
         assert video_thumbnail(file) == thumbnail
 
@@ -96,6 +98,8 @@ def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
         video_thumbnail(tmp_path / "a.mp4")
     with pytest.raises(VideoError):
         video_thumbnail(write_video(tmp_path / "b.mp4", Clip(frames=30)), 400)
+    with pytest.raises(VideoError):
+        video_thumbnail(tmp_path / "b.mp4", Fraction("400.5"), Fraction("401.5"))
 
 
 def test_a_blurred_picture_holds_no_more_than_a_few_means():
