@@ -76,8 +76,12 @@ class LipFeed(ClipFeed):
 
 @dataclass(frozen=True)
 class LipData(TrainingData):
-    """All videos of the manifest that have a text; the rows of splits are positions among them."""
+    """All videos of the manifest that have a text; the rows of splits are positions among them.
 
+    `split` is the way of splitting: by a hash, or by the manifest's column.
+    """
+
+    split: str
     videos: Sequence[Video]
     texts: LabelLists
     alphabet: Alphabet
@@ -158,7 +162,7 @@ class LipData(TrainingData):
         lost_ids = {video.id for video in lost}
         kept = np.array([video.id not in lost_ids for video in self.videos])
         splits = {name: replace(split, rows=split.rows & kept) for name, split in self.splits.items()}
-        _check_splits(self.settings, splits)
+        _check_splits(self.settings, self.split, splits)
         return replace(self, splits=splits)
 
     @override
@@ -198,10 +202,10 @@ def load(settings: TrainingSettings) -> LipData:
     targets = Targets(np.ones(len(videos), bool), alphabet.num_outputs, lists=texts)
     masks = split_by_column([video.split for video in videos])
     splits = {name: Split(masks[name], targets) for name in SPLITS if name in masks and masks[name].any()}
-    _check_splits(settings, splits)
+    _check_splits(settings, split, splits)
     outputs = range(alphabet.num_outputs)
     choice = ClassChoice(tuple(outputs), tuple(alphabet.decode([output]) for output in outputs))
-    data = LipData(settings, choice, splits, videos, texts, alphabet)
+    data = LipData(settings, choice, splits, split, videos, texts, alphabet)
     _check_model(data)
     return data
 
@@ -252,9 +256,8 @@ def _encoded(videos: Sequence[Video], alphabet: Alphabet) -> LabelLists:
     return LabelLists(offsets, np.array([label for text in found for label in text], np.int64))
 
 
-def _check_splits(settings: TrainingSettings, splits: Mapping[str, Split]) -> None:
-    """Raise `SplitError` for splits without videos, or with too few for the workers."""
-    split = settings.split(has_column=settings.options.splits.split is None)
+def _check_splits(settings: TrainingSettings, split: str, splits: Mapping[str, Split]) -> None:
+    """Raise `SplitError` for splits without videos, or with too few for the workers; `split`: how videos are split."""
     empty = np.zeros(1, bool)
     masks = {name: splits[name].rows if name in splits else empty for name in SPLITS}
     check_not_empty(masks, required_splits(settings.options.splits, split), ADVICE[split])

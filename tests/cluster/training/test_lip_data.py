@@ -118,6 +118,15 @@ def test_other_texts_are_other_data(manifest: Path, tmp_path: Path) -> None:
     assert loaded(other).identity()["data.videos"] != loaded(manifest).identity()["data.videos"]
 
 
+@pytest.mark.parametrize("split", [None, "hash"])
+def test_a_manifest_without_splits_may_be_all_for_training(manifest: Path, tmp_path: Path, split: str | None) -> None:
+    unsplit = rewritten(manifest, tmp_path, split=dict.fromkeys(range(6)))
+    data = loaded(unsplit, split=split, fractions=("1", "0", "0"), max_failure_ratio=0.5)
+    assert {name: len(found) for name, found in data.splits.items()} == {"training": 6}
+    gone = LostVideo(id="v0", uri="", code="no_face", message="no face")
+    assert len(data.without([gone]).splits["training"]) == 5
+
+
 def test_fine_tuning_takes_the_alphabet_of_its_weights(
     manifest: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
