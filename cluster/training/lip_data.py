@@ -10,6 +10,7 @@ the alphabet, and the labels of a video those that spell its text.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -170,12 +171,24 @@ class LipData(TrainingData):
         lines = "\n".join(
             f"{video.id}\t{video.start_seconds}\t{video.end_seconds}\t{video.text}" for video in self.videos
         )
-        return {
+        identity: dict[str, Any] = {
             "data.alphabet": [*self.alphabet.characters, self.alphabet.blank],
             "data.fingerprint": dict(self.input.fingerprint),
             "data.counts": {name: len(split) for name, split in self.splits.items()},
-            "data.videos": hashlib.sha256(lines.encode()).hexdigest(),
+            "data.videos": _sha256(lines.encode()),
+            "data.splits": {name: _sha256(split.rows.tobytes()) for name, split in self.splits.items()},
         }
+        if self.settings.lips().curriculum:
+            words = [
+                [(spoken.word, str(spoken.start_seconds), str(spoken.end_seconds)) for spoken in video.words]
+                for video in self.videos
+            ]
+            identity["data.words"] = _sha256(json.dumps(words).encode())
+        return identity
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def load(settings: TrainingSettings) -> LipData:
