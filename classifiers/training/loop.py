@@ -35,6 +35,7 @@ from classifiers.weights.checkpoint import TrainingHistory
 from schemas.trainings import Epoch
 
 LOSS = "loss"
+DIVERGED = "the training has diverged. Try a lower learning rate, a warm-up, or a limit on the norm of the gradients"
 
 
 class Batch(Protocol):
@@ -55,7 +56,7 @@ class Batch(Protocol):
 
 
 class DivergedError(ValueError):
-    """The loss is not finite; the message gives remedies."""
+    """The loss or an output is not finite; the message gives remedies."""
 
 
 class Training:
@@ -126,7 +127,7 @@ class Training:
         """Train on one pass over `training` and evaluate on `validation`; without it, training decides the best epoch.
 
         Raises:
-            DivergedError: if the loss is not finite.
+            DivergedError: if the loss or an output is not finite.
         """
         started = time.monotonic()
         phase = self.enter_phase()
@@ -155,6 +156,8 @@ class Training:
         objective = self._objective
         evaluation, merged = (objective.evaluation(is_full=is_full, **options) for _ in range(2))
         for outputs, batch in self.predict(batches):
+            if not outputs.isfinite().all():
+                raise DivergedError(f"outputs of the network are not finite: {DIVERGED}")
             objective.measure(evaluation, outputs, batch)
         states = self._workers.gather(evaluation.state())
         for state in states:
@@ -252,10 +255,7 @@ class Training:
         if not videos:
             raise ValueError("the training split is empty: an epoch has no batch")
         if not math.isfinite(loss):
-            raise DivergedError(
-                f"the loss of epoch {self.epoch} is {loss}: the training has diverged. Try a lower learning rate, "
-                "a warm-up, or a limit on the norm of the gradients"
-            )
+            raise DivergedError(f"the loss of epoch {self.epoch} is {loss}: {DIVERGED}")
         shares = zip(self._objective.shares, counts, strict=True)
         return {"loss": loss / videos, **{name: count / videos for name, count in shares}}
 

@@ -163,12 +163,15 @@ class _Stack:
         self._used = 0
 
     def push(self, array: NDArray[Any]) -> None:
+        held = self.values()
+        if self._used and held.dtype != array.dtype:  # one file has codes, another one MediaPipe's floats
+            held, array = _decoded(held), _decoded(array)
         used = self._used + len(array)
-        if used > len(self._memory):
+        if used > len(self._memory) or self._memory.dtype != array.dtype:
             # Pages that are never written take no memory.
             grown = np.empty((max(2 * used, self._expected), array.shape[1]), array.dtype)
             if self._used:
-                grown[: self._used] = self.values()
+                grown[: self._used] = held
             self._memory = grown
         self._memory[self._used : used] = array
         self._used = used
@@ -178,6 +181,11 @@ class _Stack:
 
     def clear(self) -> None:
         self._used = 0
+
+
+def _decoded(frames: NDArray[Any]) -> NDArray[np.float32]:
+    """(F, D) frames as features."""
+    return dequantize(frames) if frames.dtype == np.uint8 else frames
 
 
 def padded(frames: NDArray[Any], first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -121,16 +121,25 @@ class ClipData(TrainingData):
 
     @override
     def feed(self, worker: Worker) -> ClipFeed:
-        used = np.logical_or.reduce([split.rows for split in self.splits.values()])
         return ClipFeed(
             self.videos,
             self.labels,
-            used,
+            self._usable(),
             reading=self.reading,
             worker=worker,
             decoders=self.settings.options.engine.decoders or worker.threads,
             cache=self.settings.options.clips.clip_cache,
         )
+
+    def _usable(self) -> NDArray[np.bool_]:
+        """The videos that may be in a split: balancing takes another one for each that is lost."""
+        splits = self.splits
+        if self.settings.options.classes.balance:
+            options = self.settings.options.with_values(balance=False)
+            everything = np.ones(len(self.videos), bool)
+            splits = _splits(options, self.split, self.videos, self.labels, self.choice, everything)
+        used: NDArray[np.bool_] = np.logical_or.reduce([split.rows for split in splits.values()])
+        return used
 
     @override
     def uris(self, split: str, ids: Collection[str]) -> Mapping[str, str]:

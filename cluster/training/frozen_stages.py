@@ -51,6 +51,7 @@ class FrozenStages:
         """Batches of split `name` for an epoch: those of `source`; `in_order` has all videos once."""
         model = self._training.model
         if not isinstance(model, ClipModel) or not model.frozen_stages:
+            self._outputs.pop(name, None)  # all stages are trained now, and a later phase may freeze them again
             return source
         assert isinstance(source, ClipSource)
         assert isinstance(in_order, ClipSource)

@@ -127,7 +127,7 @@ def _log_epoch(record: Epoch, settings: TrainingSettings, states: StateFolder) -
     if not record.epoch:
         _log_lost(states.lost() or ())
     parts = [
-        f"{split} {' '.join(f'{name} {measured[name]:.4f}' for name in LOGGED if name in measured)}"
+        f"{split} {' '.join(f'{name} {value:.4f}' for name in LOGGED if (value := measured.get(name)) is not None)}"
         for split, measured in (("training", record.training), ("validation", record.validation))
         if measured
     ]

@@ -10,6 +10,7 @@ the alphabet, and the labels of a video those that spell its text.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -76,8 +77,12 @@ class LipFeed(ClipFeed):
 
 @dataclass(frozen=True)
 class LipData(TrainingData):
-    """All videos of the manifest that have a text; the rows of splits are positions among them."""
+    """All videos of the manifest that have a text; the rows of splits are positions among them.
 
+    `split` is the way of splitting: by a hash, or by the manifest's column.
+    """
+
+    split: str
     videos: Sequence[Video]
     texts: LabelLists
     alphabet: Alphabet
@@ -158,7 +163,7 @@ class LipData(TrainingData):
         lost_ids = {video.id for video in lost}
         kept = np.array([video.id not in lost_ids for video in self.videos])
         splits = {name: replace(split, rows=split.rows & kept) for name, split in self.splits.items()}
-        _check_splits(self.settings, splits)
+        _check_splits(self.settings, self.split, splits)
         return replace(self, splits=splits)
 
     @override
@@ -166,12 +171,24 @@ class LipData(TrainingData):
         lines = "\n".join(
             f"{video.id}\t{video.start_seconds}\t{video.end_seconds}\t{video.text}" for video in self.videos
         )
-        return {
+        identity: dict[str, Any] = {
             "data.alphabet": [*self.alphabet.characters, self.alphabet.blank],
             "data.fingerprint": dict(self.input.fingerprint),
             "data.counts": {name: len(split) for name, split in self.splits.items()},
-            "data.videos": hashlib.sha256(lines.encode()).hexdigest(),
+            "data.videos": _sha256(lines.encode()),
+            "data.splits": {name: _sha256(split.rows.tobytes()) for name, split in self.splits.items()},
         }
+        if self.settings.lips().curriculum:
+            words = [
+                [(spoken.word, str(spoken.start_seconds), str(spoken.end_seconds)) for spoken in video.words]
+                for video in self.videos
+            ]
+            identity["data.words"] = _sha256(json.dumps(words).encode())
+        return identity
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def load(settings: TrainingSettings) -> LipData:
@@ -198,10 +215,10 @@ def load(settings: TrainingSettings) -> LipData:
     targets = Targets(np.ones(len(videos), bool), alphabet.num_outputs, lists=texts)
     masks = split_by_column([video.split for video in videos])
     splits = {name: Split(masks[name], targets) for name in SPLITS if name in masks and masks[name].any()}
-    _check_splits(settings, splits)
+    _check_splits(settings, split, splits)
     outputs = range(alphabet.num_outputs)
     choice = ClassChoice(tuple(outputs), tuple(alphabet.decode([output]) for output in outputs))
-    data = LipData(settings, choice, splits, videos, texts, alphabet)
+    data = LipData(settings, choice, splits, split, videos, texts, alphabet)
     _check_model(data)
     return data
 
@@ -252,9 +269,8 @@ def _encoded(videos: Sequence[Video], alphabet: Alphabet) -> LabelLists:
     return LabelLists(offsets, np.array([label for text in found for label in text], np.int64))
 
 
-def _check_splits(settings: TrainingSettings, splits: Mapping[str, Split]) -> None:
-    """Raise `SplitError` for splits without videos, or with too few for the workers."""
-    split = settings.split(has_column=settings.options.splits.split is None)
+def _check_splits(settings: TrainingSettings, split: str, splits: Mapping[str, Split]) -> None:
+    """Raise `SplitError` for splits without videos, or with too few for the workers; `split`: how videos are split."""
     empty = np.zeros(1, bool)
     masks = {name: splits[name].rows if name in splits else empty for name in SPLITS}
     check_not_empty(masks, required_splits(settings.options.splits, split), ADVICE[split])

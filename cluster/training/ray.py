@@ -25,6 +25,7 @@ from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, Tr
 from ray.train.torch import get_device
 from ray.train.v2._internal.exceptions import RayTrainError
 from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import override
@@ -101,7 +102,9 @@ class RayTraining(TrainingEngine):
     def run(
         self, plan: TrainingPlan, resources: WorkerResources, report: Report, show: Show | None = None
     ) -> TrainingOutcome:
-        news: Queue = Queue(actor_options={"num_cpus": 0})
+        # A machine of the cluster may be lost, but not this one.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        news: Queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         attempts = _Attempts(plan, resources, news, is_shown=show is not None, is_alone=self._cluster.has_started)
 
         def hand_on(packed: bytes) -> None:
@@ -120,6 +123,8 @@ class RayTraining(TrainingEngine):
                     continue
             while not news.empty():
                 hand_on(news.get())
+        except RayError as error:
+            raise EngineError(f"the process that passes on the workers' news is lost: {error}") from error
         finally:
             attempts.must_stop = True
             news.shutdown(force=True)

@@ -182,6 +182,14 @@ def test_a_loss_that_is_not_finite_is_refused_with_a_remedy():
         trained.run_epoch(endless, None)
 
 
+def test_outputs_that_are_not_finite_are_refused_with_a_remedy():
+    trained = training(whole(epochs=3))
+    with torch.no_grad():
+        next(trained.model.parameters()).fill_(math.nan)
+    with pytest.raises(DivergedError, match=r"outputs of the network are not finite: .* lower learning rate"):
+        trained.evaluate(batches(1), is_full=False)
+
+
 def test_all_problems_of_a_configuration_are_reported_together():
     with pytest.raises(ValueError, match=r"(?s)patience is 0.*l2 is -1.*fp64.*recall"):
         whole(patience=0, l2=-1, precision="fp64", monitor="recall")

@@ -17,6 +17,7 @@ from schemas.quantization import dequantize
 from tests.support.dataset import ROOT
 from tests.support.features import DIM, feature_row, write_shard
 from tests.support.parity import FOLDER, golden
+from tests.support.tfrecords import frames_record, write_tfrecord
 
 COUNT = 1500
 
@@ -230,3 +231,19 @@ def test_memory_does_not_grow_with_the_videos(tmp_path):
         assert arrays < 12 * WINDOW_BYTES < files * file_bytes / 2
         peaks.append(arrow)
     assert peaks[1] < 1.1 * peaks[0] < 5 * FILES_OPEN * file_bytes
+
+
+def test_codes_and_floats_of_two_files_are_what_each_file_gives_alone(tmp_path):
+    codes = {"rgb": [[bytes([9, 99, 199, 255])]] * 2, "audio": [[bytes([7, 77])]] * 2}
+    floats = {"RGB/feature/floats": [[0.5, -1.25, 3.5, 1e-3]] * 3, "AUDIO/feature/floats": [[0.25, -0.75]] * 3}
+    paths = [tmp_path / "codes.tfrecord", tmp_path / "floats.tfrecord"]
+    for path, lists in zip(paths, (codes, floats), strict=True):
+        write_tfrecord(path, frames_record(lists=lists, id=[path.stem.encode()]))
+    config = SourceConfig(level="frame", max_frames=3, with_ids=True)
+    for names in (paths, paths[::-1]):
+        (both,) = FeatureSource(open_features([str(path) for path in names]), config).batches()
+        for path in paths:
+            (alone,) = FeatureSource(open_features([str(path)]), config).batches()
+            at, frames = both.ids.index(path.stem), alone.rgb.shape[1]
+            assert torch.equal(both.rgb[at, :frames], alone.rgb[0])
+            assert torch.equal(both.audio[at, :frames], alone.audio[0])

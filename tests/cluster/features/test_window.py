@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from cluster.features.blocks import FeatureBlock
 from cluster.features.window import FeatureBuffer, FeatureWindow, padded, window_of
@@ -53,6 +56,27 @@ def test_rows_are_taken_in_the_given_order(frames: FeatureWindow) -> None:
     assert codes_of(taken) == [30, 31, 32, 33, 0, 1, 2]
     assert taken.num_frames.tolist() == [4, 3]
     assert not np.shares_memory(taken.rgb, frames.rgb)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1)])
+def test_codes_and_floats_share_a_buffer(frames: FeatureWindow, order: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    floats = replace(frames, rgb=rng.random((9, 3), np.float32), audio=rng.random((9, 2), np.float32))
+    windows = [(frames, floats)[kind] for kind in order]
+    buffer = FeatureBuffer()
+    for _ in range(2):  # the second time in memory of the other kind
+        for window in windows:
+            buffer.add(window)
+        whole = buffer.window()
+        for number, window in enumerate(windows):
+            found, alone = whole.part(4 * number, 4 * number + 4), window
+            every = np.arange(4)
+            for one, other in zip(found.batch(every, None).inputs, alone.batch(every, None).inputs, strict=True):
+                assert torch.equal(one, other)
+        buffer.clear()
+        buffer.add(frames)
+        assert buffer.window().rgb.dtype == np.uint8
+        buffer.clear()
 
 
 @pytest.mark.parametrize("max_frames", [None, 3])

@@ -1,10 +1,12 @@
 import csv
+from contextlib import closing
 
 import numpy as np
 import pytest
 import torch
 
 from classifiers.clip_models.registry import build_clip_model
+from classifiers.data.batches import Worker
 from classifiers.data.class_choice import ClassChoiceError
 from classifiers.data.splits import SplitError
 from cluster.datasets.vocabulary import ClassNamesError
@@ -155,6 +157,18 @@ def test_lost_videos_are_in_no_split(videos):
         data.without(red)
     with pytest.raises(ClassChoiceError, match=r"too few videos of red \(0\)"):
         load(videos, max_failure_ratio=0.5).without(red)
+
+
+def test_videos_that_balancing_takes_for_lost_ones_are_checked(tmp_path):
+    write_videos(tmp_path, 8, frames=1, classes=2)
+    for number in range(5):
+        (tmp_path / "green" / f"{number:03d}.mp4").unlink()
+    data = load(tmp_path, balance=True)
+    assert data.splits["training"].counts().tolist() == [1, 1]
+    with closing(data.feed(Worker())) as feed:
+        for number in range(8):
+            left = data.without(lost([f"blue/{number:03d}"]))
+            assert not any((split.rows & ~feed._used).any() for split in left.splits.values())
 
 
 def lost(names):

@@ -77,6 +77,20 @@ def test_another_phase_has_values_of_its_own(data, feed, training):
     assert shapes[2] is None
 
 
+def test_stages_that_were_trained_meanwhile_are_computed_anew(data, feed, training):
+    frozen = FrozenStages(training, SingleWorker(), limit_bytes=1 << 20)
+    source, in_order = sources(data, feed)
+    kept = []
+    for stages in (1, None, 1):
+        training.model.freeze(stages)
+        kept.append(frozen.source("training", source, in_order))
+        with torch.no_grad():
+            for value in training.model.parameters():
+                value.mul_(1.0 if stages else 1.1)
+    before, after = (next(each.batches()).values for each in kept[::2])
+    assert not torch.allclose(before, after, rtol=0.01)
+
+
 def test_outputs_above_the_limit_are_not_cached(data, feed, training):
     training.enter_phase()
     size = 4 * FEATURES * len(data.splits["training"])

@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 
 from classifiers.training.identity import TrainingIdentity
 from cluster.storage.lease import Lease
-from cluster.training.job import run_training
+from cluster.training.job import _log_epoch, run_training
 from cluster.training.progress import ProgressDisplay
 from cluster.training.states import StateFolder
 from cluster.training.worker import TrainingPlan
+from schemas.trainings import Epoch
 from tests.support.trainings import (
     FILES,
     clip_config,
@@ -145,6 +146,8 @@ def test_one_training_writes_at_a_time(dataset, tmp_path, said):
         ({"vocabulary": "/nowhere.csv"}, 2, "nowhere.csv"),
         ({"model": "gru"}, 2, "no frame-level features"),
         ({"optimizer": "sgd", "learning_rate": 1e38}, 1, "the training has diverged"),
+        # In the last step, which no loss follows.
+        ({"optimizer": "sgd", "learning_rate": 1e38, "batch_size": 10_000}, 1, "the training has diverged"),
     ],
 )
 def test_what_ends_a_training(dataset, tmp_path, said, options, code, part):
@@ -152,6 +155,15 @@ def test_what_ends_a_training(dataset, tmp_path, said, options, code, part):
     assert part in said()
     assert not (tmp_path / "out" / "config.json").exists()
     assert not (tmp_path / "out" / "lease.json").exists()
+
+
+def test_a_metric_of_an_epoch_that_overflows_is_left_out_of_its_line(dataset, tmp_path, said):
+    record = Epoch(
+        epoch=0, seconds=1.0, learning_rate=0.1, training={"loss": 2.0}, validation={"loss": None, "hit_at_one": 0.5}
+    )
+    settings, states = training_config(dataset, tmp_path).settings(), StateFolder(str(tmp_path), TrainingIdentity({}))
+    _log_epoch(record, settings, states)
+    assert "epoch 1 of 3: training loss 2.0000, validation hit_at_one 0.5000, 1.0 s" in said()
 
 
 @pytest.fixture(scope="module")

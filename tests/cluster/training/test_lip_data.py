@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from classifiers.data.batches import BatchOrder, Worker
 from classifiers.data.splits import SplitError
 from classifiers.text.alphabet import LIPNET_ALPHABET
 from cluster.training.clip_data import ClipDataError
+from cluster.training.data import identity_of
 from cluster.training.initial_weights import InitialWeightsError
 from cluster.training.lip_data import LipData, load
 from schemas.trainings import LostVideo
@@ -116,6 +118,34 @@ def test_other_texts_are_other_data(manifest: Path, tmp_path: Path) -> None:
     other = rewritten(manifest, tmp_path, text={0: "ba c"}, words={0: None})
     assert loaded(manifest).identity() == loaded(manifest).identity()
     assert loaded(other).identity()["data.videos"] != loaded(manifest).identity()["data.videos"]
+
+
+def test_other_splits_and_other_times_of_words_are_other_data(manifest: Path, tmp_path: Path) -> None:
+    before = loaded(manifest, curriculum=0.5).identity()
+    swapped = rewritten(manifest, tmp_path, split={3: "validation", 4: "train"})
+    assert changed(loaded(swapped, curriculum=0.5).identity(), before) == {"data.splits"}
+    moved = rewritten(manifest, tmp_path, words={0: [["ab", 0, 0.2], ["c", 0.36, 0.48]]})
+    assert changed(loaded(moved, curriculum=0.5).identity(), before) == {"data.words"}
+    assert loaded(moved).identity() == loaded(manifest).identity()
+
+
+def changed(one: Mapping[str, object], other: Mapping[str, object]) -> set[str]:
+    return {name for name in {*one, *other} if one.get(name) != other.get(name)}
+
+
+def test_the_identity_of_an_earlier_release_is_that_of_the_same_training(manifest: Path) -> None:
+    identity = identity_of(loaded(manifest, curriculum=0.5))
+    earlier = {name: value for name, value in identity.values.items() if name not in ("data.splits", "data.words")}
+    assert identity.differences(earlier) == []
+
+
+@pytest.mark.parametrize("split", [None, "hash"])
+def test_a_manifest_without_splits_may_be_all_for_training(manifest: Path, tmp_path: Path, split: str | None) -> None:
+    unsplit = rewritten(manifest, tmp_path, split=dict.fromkeys(range(6)))
+    data = loaded(unsplit, split=split, fractions=("1", "0", "0"), max_failure_ratio=0.5)
+    assert {name: len(found) for name, found in data.splits.items()} == {"training": 6}
+    gone = LostVideo(id="v0", uri="", code="no_face", message="no face")
+    assert len(data.without([gone]).splits["training"]) == 5
 
 
 def test_fine_tuning_takes_the_alphabet_of_its_weights(

@@ -14,6 +14,7 @@ import torch
 
 from classifiers.feature_models.registry import build_model
 from classifiers.metrics.evaluation import Evaluation
+from cluster.engines.base import EngineError
 from cluster.engines.ray_cluster import Connection
 from cluster.features.files import FeatureFileError
 from cluster.features.source import SourceConfig
@@ -135,6 +136,21 @@ def test_missing_resources_are_refused(engine, dataset, tmp_path):
         engine.resources(on_ray(dataset, tmp_path, device="gpu").engine)
     assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None).engine).cpus == 2
     assert engine.resources(on_ray(dataset, tmp_path, cpus_per_worker=None, workers=2).engine).cpus == 1
+
+
+@pytest.mark.heavy
+def test_the_loss_of_the_news_ends_a_training_with_a_message(engine, dataset, tmp_path):
+    killed = []
+
+    def kill(record):
+        for process in descendants(os.getpid()):
+            if "_QueueActor" in command_of(process):
+                os.kill(process, signal.SIGKILL)
+                killed.append(process)
+
+    with pytest.raises(EngineError, match="passes on the workers' news is lost"):
+        train(engine, on_ray(dataset, tmp_path, epochs=1000, patience=1000), kill)
+    assert len(killed) == 1
 
 
 @pytest.mark.heavy
