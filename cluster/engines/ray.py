@@ -27,6 +27,7 @@ from cluster.engines.options import EngineOptions
 from cluster.engines.ray_cluster import ClusterWatch, FileCopies, Places, cluster_size, join_cluster
 from cluster.engines.ray_workers import LostWorkers, WorkerHandle
 from schemas.records import Machine
+from schemas.text import counted
 
 BATCHES_ON_HAND = 2
 BATCH_SECONDS = 1.0
@@ -67,7 +68,9 @@ class RayEngine(Engine):
         embedders: EmbedderPool | None = None
         gpus = cluster_size().gpus
         if worker.networks and (self._options.pools == "apart" or (self._options.pools == "auto" and gpus)):
-            embedders = EmbedderPool(worker.networks, files, self._options.embed_workers or max(gpus, 1))
+            count = self._options.embed_workers or max(gpus, 1)
+            self._check_room(0 if gpus else count, worker.resources.cpus)
+            embedders = EmbedderPool(worker.networks, files, count)
             worker = worker.with_networks(embedders.proxies)
         run = RayRun(self._options, queue, worker, files, embedders.cpus if embedders else 0)
         try:
@@ -76,6 +79,15 @@ class RayEngine(Engine):
             run.close()
             if embedders is not None:
                 embedders.close()
+
+    def _check_room(self, embedder_cpus: int, worker_cpus: int) -> None:
+        """Raise `EngineError` where embedders leave no core to a worker, on a cluster that does not grow."""
+        cpus = cluster_size().cpus
+        if self._started_cluster and embedder_cpus and embedder_cpus + worker_cpus > cpus:
+            raise EngineError(
+                f"{counted(embedder_cpus, 'embedder')} (--embed-workers) on a core each and one worker need "
+                f"{embedder_cpus + worker_cpus} CPU cores, and there are {cpus} here; --pools together needs fewer"
+            )
 
 
 class RayRun(Generic[TaskT, OutcomeT]):

@@ -172,12 +172,12 @@ class Places:
         return {"num_gpus": self._each, "num_cpus": 0} if self._on_gpus else {"num_cpus": self._each}
 
     def exist_in(self, size: ClusterSize) -> bool:
-        """Whether a cluster of that size has any."""
-        return (size.gpus if self._on_gpus else size.cpus) >= self._each
+        """Whether a cluster of that size has any, beside the embedders' cores."""
+        return self.count(size) > 0
 
     def count(self, size: ClusterSize) -> int:
         """How many workers a cluster of that size holds, if nobody else uses it."""
-        return (size.gpus if self._on_gpus else size.cpus - self._embedder_cpus) // self._each
+        return max(size.gpus if self._on_gpus else size.cpus - self._embedder_cpus, 0) // self._each
 
 
 def cluster_size() -> ClusterSize:

@@ -103,7 +103,8 @@ def _value(kind: Any, plain: Any, buffers: memoryview) -> Any:
         return Fraction(numerator, denominator)
     elif isinstance(origin, type) and dataclasses.is_dataclass(origin):
         kinds, fields = _field_kinds(kind), plain[origin.__name__]
-        return origin(**{name: _value(kinds[name], item, buffers) for name, item in fields.items()})
+        if isinstance(fields, dict):
+            return origin(**{name: _value(kinds[name], item, buffers) for name, item in fields.items()})
     elif origin is tuple and isinstance(plain, list):
         item_kinds = arguments[:1] * len(plain) if arguments[1:] == (...,) else arguments
         return tuple(_value(item_kind, item, buffers) for item_kind, item in zip(item_kinds, plain, strict=True))

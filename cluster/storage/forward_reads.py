@@ -35,14 +35,14 @@ class MemberReads(threading.local):
 
     A request goes on to the end of the members that are known to be wanted next; where that is not known, it grows with
     the number of those that have followed one another. Memory holds one request and one member, whose bytes are all
-    from one version of the tar.
+    from one version of the tar, whose tag is `tag`.
     """
 
     def __init__(self) -> None:
         self._tar = ("", "")
         self._start = 0
         self._data = b""
-        self._tag = ""
+        self.tag = ""
         self._expiry = 0.0
         self._run_bytes = 0  # of the members that have followed one another
 
@@ -61,9 +61,9 @@ class MemberReads(threading.local):
             ahead = max(until - kept_end, min(self._run_bytes, MAX_BLOCK_BYTES))
             stop = max(end, kept_end + (ahead if ahead < MAX_BLOCK_BYTES * 3 // 2 else MAX_BLOCK_BYTES))
             found, kept = fetch(kept_end, stop), self._data[begin - self._start :]
-            if kept and found.tag != self._tag:  # it has been replaced since
+            if kept and found.tag != self.tag:  # it has been replaced since
                 found, kept, begin = fetch(start, stop), b"", start
-            self._data, self._start, self._tag = kept + found.data, begin, found.tag
+            self._data, self._start, self.tag = kept + found.data, begin, found.tag
             self._expiry = time.monotonic() + KEPT_SECONDS
         self._run_bytes += end - start
         return self._data[start - self._start : end - self._start]

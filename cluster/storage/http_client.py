@@ -95,8 +95,8 @@ class _Connector(aiohttp.TCPConnector):
 
     @override
     async def connect(self, req: aiohttp.ClientRequest, *arguments: Any, **options: Any) -> Any:
-        if isinstance(self._resolver, _PublicResolver) and _is_ip(req.url.host or ""):
-            check_public(req.url.host or "")  # which is not resolved
+        if isinstance(self._resolver, _PublicResolver):
+            _check_unresolved(req.url.host or "")
         connection = await super().connect(req, *arguments, **options)
         peer = connection.transport.get_extra_info("peername") if connection.transport else None
         if peer:
@@ -109,6 +109,17 @@ class _Connector(aiohttp.TCPConnector):
                 )
             _last_reach.set(reach)
         return connection
+
+
+def _check_unresolved(host: str) -> None:
+    """Raise `PrivateAddressError` for a host that is connected to without being resolved, unless it is public.
+
+    One of numbers alone (`127.1`) is among them: the system makes an address of it in its own way.
+    """
+    if _is_ip(host):
+        check_public(host)
+    elif host.replace(".", "").isdigit():
+        raise PrivateAddressError("it is a number, and not in the form of an address")
 
 
 def _is_ip(host: str) -> bool:

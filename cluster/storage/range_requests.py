@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cluster.storage.files import STALL_SECONDS
 
+SLOWEST_BYTES_PER_SECOND = 16_384  # of a connection that bytes come over; of one that stalls, its client tells
 CONTENT_RANGE = re.compile(r"bytes[ :=]+(\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)", re.IGNORECASE)
 
 
@@ -49,7 +50,7 @@ def _local_range(fs: Any, path: str, start: int, end: int) -> Answer:
 
 
 def _gcs_range(fs: Any, path: str, start: int, end: int) -> Answer:
-    headers, data = fs.call("GET", fs.url(path), headers=_headers(start, end), timeout=STALL_SECONDS)
+    headers, data = fs.call("GET", fs.url(path), headers=_headers(start, end), timeout=_limit_seconds(start, end))
     return _of_store(data, start, end, headers.get("X-Goog-Generation"))
 
 
@@ -63,7 +64,7 @@ def _s3_range(fs: Any, path: str, start: int, end: int) -> Answer:
         async with found["Body"] as body:
             return _of_store(await body.read(), start, end, found.get("ETag"))
 
-    answer: Answer = sync(fs.loop, read, timeout=STALL_SECONDS)
+    answer: Answer = sync(fs.loop, read, timeout=_limit_seconds(start, end))
     return answer
 
 
@@ -76,7 +77,7 @@ def _http_range(fs: Any, url: str, start: int, end: int) -> Answer:
     from fsspec.asyn import sync
 
     # fsspec's own call accepts a whole file in place of the requested range.
-    answer: Answer = sync(fs.loop, _request_range, fs, url, start, end, timeout=STALL_SECONDS)
+    answer: Answer = sync(fs.loop, _request_range, fs, url, start, end, timeout=_limit_seconds(start, end))
     return answer
 
 
@@ -100,6 +101,11 @@ async def _request_range(fs: Any, url: str, start: int, end: int) -> Answer:
             left -= len(part)
         tag = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
         return Answer(b"".join(parts), total, tag)
+
+
+def _limit_seconds(start: int, end: int) -> float:
+    """How long the whole request may take."""
+    return STALL_SECONDS + (end - start) / SLOWEST_BYTES_PER_SECOND
 
 
 def _headers(start: int, end: int) -> dict[str, str]:

@@ -109,10 +109,11 @@ def _open_member(part: TarPart, fetch: Callable[[int, int], Answer], read_until:
     is_small = part.size_bytes <= WHOLE_BYTES
     start, end = part.start - BLOCK_BYTES, part.end if is_small else part.start + MAX_BLOCK_BYTES
     if is_local(part.uri):
-        content = fetch(start, end).data
+        content, _, tag = fetch(start, end)
     else:
         tar = part.uri, version_of_tar(version)
         content = _member_reads.read(tar, fetch, start, end, read_until if is_small else end)
+        tag = _member_reads.tag
     if len(content) >= BLOCK_BYTES and not is_file_header(content[:BLOCK_BYTES], part.size_bytes):
         message = (
             "its tar has no plain file at that place: it is a link, a device or a sparse file, or the tar has been "
@@ -124,7 +125,9 @@ def _open_member(part: TarPart, fetch: Callable[[int, int], Answer], read_until:
     if not part.size_bytes:
         raise _empty()
     return RangeReader(
-        lambda first, last: fetch(part.start + first, part.start + last).data, part.size_bytes, content[BLOCK_BYTES:]
+        lambda first, last: _of_version(tag, fetch(part.start + first, part.start + last)),
+        part.size_bytes,
+        content[BLOCK_BYTES:],
     )
 
 
@@ -143,7 +146,7 @@ def _open_ranges(fs: Any, path: str, retry: Retry, size_bytes: int | None, *, re
     fetch = fetch_of(fs)
     asked = _head_bytes(size_bytes, reads_all=reads_all)
     try:
-        head, total, _ = retry(lambda: fetch(fs, path, 0, asked))
+        head, total, tag = retry(lambda: fetch(fs, path, 0, asked))
     except NoRangesError:
         return None
     except Exception as error:
@@ -160,7 +163,14 @@ def _open_ranges(fs: Any, path: str, retry: Retry, size_bytes: int | None, *, re
         return None
     if len(head) < min(asked, total):
         raise OSError(errno.EIO, f"requested {min(asked, total):,} bytes, received {len(head):,}")
-    return RangeReader(lambda start, end: retry(lambda: fetch(fs, path, start, end)).data, total, head)
+    return RangeReader(lambda start, end: _of_version(tag, retry(lambda: fetch(fs, path, start, end))), total, head)
+
+
+def _of_version(tag: str, answer: Answer) -> bytes:
+    """The bytes of an answer, unless its tag is another one than that of the head, and each has one."""
+    if tag and answer.tag and answer.tag != tag:
+        raise OSError(errno.EIO, "it has been replaced while it was read")
+    return answer.data
 
 
 def _head_bytes(size_bytes: int | None, *, reads_all: bool) -> int:

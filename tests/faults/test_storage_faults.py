@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.storage import files, range_requests
+from cluster.storage import files
 from cluster.storage.files import StorageError
 from cluster.storage.listing import list_files
 from cluster.storage.retry import RetryPolicy
@@ -115,7 +115,7 @@ def test_http_too(web: FaultyProxy, fault: Fault) -> None:
 
 
 def test_a_stalled_request_is_made_again(web: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(range_requests, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(files, "STALL_SECONDS", 1.0)
     web.plan = lambda number, method, path: Fault.STALL if number == 4 else None
     with open_video(f"{web.url}/v.mp4") as file:
         assert file.read() == CONTENT
@@ -123,7 +123,7 @@ def test_a_stalled_request_is_made_again(web: FaultyProxy, monkeypatch: pytest.M
 
 
 def test_a_store_that_stalls_for_good_is_given_up(web: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(range_requests, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(files, "STALL_SECONDS", 1.0)
     web.plan = lambda number, method, path: Fault.STALL if number >= 4 else None
     with pytest.raises(VideoError) as caught, open_video(f"{web.url}/v.mp4", RetryPolicy(total_seconds=2.0)) as file:
         file.read()

@@ -34,13 +34,17 @@ def every(count: int, fault: Fault) -> Plan:
 
 
 class FaultyProxy:
-    """What is counted, and the plan that is followed, which may be changed. `latency_seconds` delays each answer."""
+    """What is counted, and the plan that is followed, which may be changed.
+
+    `latency_seconds` delays each answer; its content is sent over `sending_seconds`, in pieces.
+    """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.url = ""
         self.plan: Plan = lambda number, method, path: None
         self.latency_seconds = 0.0
+        self.sending_seconds = 0.0
         self.requests: list[tuple[str, str]] = []
         self.sent_bytes = 0
         self.faults = 0
@@ -111,8 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", length)
         self.end_headers()
         sent = content if fault is None else content[: len(content) // 2]
+        pieces = 10 if self.proxy.sending_seconds else 1
         try:
-            self.wfile.write(sent)
+            for piece in range(pieces):
+                time.sleep(self.proxy.sending_seconds / pieces)
+                self.wfile.write(sent[piece * len(sent) // pieces : (piece + 1) * len(sent) // pieces])
         except OSError:
             self.close_connection = True  # whoever asked has gone
         with self.proxy.lock:

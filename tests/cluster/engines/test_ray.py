@@ -195,6 +195,15 @@ def test_scoring_gives_up_where_there_is_no_room(
     assert caplog.text.count("waiting for a free CPU core in the cluster; all are in use") == 1
 
 
+def test_embedders_that_leave_no_core_to_a_worker_are_refused_at_once(
+    engine: RayEngine, worker: VideoWorker[Extractor], videos: list[Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores = engine.machine().cpus
+    monkeypatch.setattr(engine, "_options", EngineOptions(pools="apart", embed_workers=cores))
+    with pytest.raises(EngineError, match=rf"--embed-workers.* need {cores + 1} CPU cores, and there are {cores} here"):
+        next(engine.run(TaskQueue(videos), worker))
+
+
 @pytest.mark.parametrize("kind", ["portions", "videos"])
 def test_a_run_continues_once_there_is_room(
     kind: str,

@@ -112,3 +112,9 @@ def test_places(resources: Resources, on_gpus: bool, name: str, placement: dict[
     assert (places.name, places.placement, places.count(BOTH)) == (name, placement, count)
     assert places.exist_in(BOTH)
     assert not places.exist_in(ClusterSize(nodes=1, cpus=0, gpus=0))
+
+
+def test_cores_of_embedders_are_no_places() -> None:
+    places = Places(Resources(), embedder_cpus=8, on_gpus=False)
+    assert [places.exist_in(ClusterSize(nodes=1, cpus=cpus, gpus=0)) for cpus in (1, 7, 8, 9)] == [False] * 3 + [True]
+    assert [places.count(ClusterSize(nodes=1, cpus=cpus, gpus=0)) for cpus in (1, 8, 9, 11)] == [0, 0, 1, 3]

@@ -145,6 +145,13 @@ def test_an_unknown_field_is_refused() -> None:
         unpack(Numbers, LENGTH.pack(len(text)) + text)
 
 
+@pytest.mark.parametrize("fields", ["5", "[]", '"x"', "null"])
+def test_what_is_no_fields_is_refused(fields: str) -> None:
+    text = f'{{"Done": {fields}}}'.encode()
+    with pytest.raises(ValueError, match="is not of type"):
+        unpack(OUTCOME, LENGTH.pack(len(text)) + text)
+
+
 def test_damaged_bytes_are_refused_or_harmless() -> None:
     whole = pack(Done(Task(VIDEO), features(rgb=None, audio=None), (Segment(),)))
     chance = random.Random(0)

@@ -1,3 +1,4 @@
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -6,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cluster.storage.http_client import Reach, reach_of
+from cluster.storage.http_client import PrivateAddressError, Reach, client_of, reach_of
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.video_source import open_video
 from schemas.outcomes import FailureCode, VideoError
@@ -28,6 +29,18 @@ ANYWHERE = ReadPolicy(allow_private_redirects=True)
 )
 def test_who_can_use_an_address(reach, addresses):
     assert {address: reach_of(address) for address in addresses.split()} == dict.fromkeys(addresses.split(), reach)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "2130706433", "127.1", "127.0.1", "017700000001"])
+def test_where_addresses_must_be_public_no_spelling_of_another_is_taken(host, server):
+    async def ask() -> None:
+        async with await client_of(ReadPolicy(allow_private_addresses=False))() as client:
+            await client.get(f"http://{host}:{server.url.rpartition(':')[2]}/overlong")
+
+    server.requests.clear()
+    with pytest.raises(PrivateAddressError):
+        asyncio.run(ask())
+    assert not server.requests
 
 
 def refusal(uri: str) -> VideoError:

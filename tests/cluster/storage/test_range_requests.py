@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.storage import files
+from cluster.storage import files, range_requests
 from cluster.storage.files import filesystem
 from cluster.storage.range_requests import NoRangesError, fetch_of
+from tests.support.faulty_proxy import faulty_proxy, proxies_before_stores
 from tests.support.servers import gs_bucket, http_files, s3_bucket
 
 CONTENT = bytes(range(200))
@@ -72,3 +73,26 @@ def test_a_server_without_ranges_is_told_by_its_answer(folder: Path) -> None:
             with pytest.raises(NoRangesError):
                 fetch_of(fs)(fs, path, start, end)
         assert fetch_of(fs)(fs, path, 0, len(CONTENT))[:2] == (CONTENT, len(CONTENT))
+
+
+@pytest.mark.parametrize("store", [gs_bucket, s3_bucket])
+def test_a_slow_store_is_waited_for_while_bytes_come(
+    store: Callable[..., AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(200_000)
+    monkeypatch.setattr(range_requests, "STALL_SECONDS", 0.5)
+    proxies, through = proxies_before_stores()
+    with store(through) as root:
+        files.write_bytes(f"{root}/v.mp4", content)
+        proxies[0].sending_seconds = 2.0
+        fs, path = filesystem(f"{root}/v.mp4")
+        assert fetch_of(fs)(fs, path, 0, len(content)).data == content
+
+
+def test_so_is_a_slow_web_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "v.mp4").write_bytes(content := os.urandom(200_000))
+    monkeypatch.setattr(range_requests, "STALL_SECONDS", 0.5)
+    with http_files(tmp_path) as web, faulty_proxy(web) as proxy:
+        proxy.sending_seconds = 2.0
+        fs, path = filesystem(f"{proxy.url}/v.mp4")
+        assert fetch_of(fs)(fs, path, 0, len(content)).data == content

@@ -2,6 +2,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import av
 import pytest
@@ -11,6 +12,7 @@ from cluster.engines.tasks import Done, Task, TaskQueue
 from cluster.engines.video_worker import VideoWorker
 from cluster.extraction.length_probe import LengthProbe
 from cluster.storage import files
+from cluster.storage.files import is_local
 from cluster.storage.range_reader import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, WHOLE_BYTES
 from cluster.storage.read_policy import ReadPolicy
 from cluster.storage.retry import RetryPolicy
@@ -183,6 +185,44 @@ def test_an_object_that_has_changed_since_it_was_listed_is_read_as_it_is(store):
     for listed_bytes in (10, 1000):
         with open_video(f"{root}/changed.bin", size_bytes=listed_bytes) as source:
             assert source.read() == bytes(range(250))
+
+
+def assert_refused_once_replaced(folder: str, address: str, *, in_tar: bool) -> None:
+    """A large video, or a member of a tar, in a folder that is read at an address, is refused in the middle."""
+
+    def write(fill: bytes) -> None:
+        content = fill * size
+        files.write_bytes(f"{folder}/{name}", tar_bytes([("a.mp4", content)]) if in_tar else content)
+        if is_local(folder):
+            os.utime(f"{folder}/{name}", (0, fill[0]))  # http servers tell versions apart by the second
+
+    def read_on(source: IO[bytes]) -> None:
+        assert source.read(100) == b"a" * 100
+        write(b"b")
+        source.read()
+
+    name, size = "v.tar" if in_tar else "v.bin", WHOLE_BYTES + 2 * MAX_BLOCK_BYTES
+    write(b"a")
+    uri = f"{address}/{name}" + (f"#bytes=512-{511 + size}" if in_tar else "")
+    with pytest.raises(VideoError, match="replaced while it was read") as caught, open_video(uri, NO_RETRIES) as source:
+        read_on(source)
+    assert caught.value.code is FailureCode.STORAGE
+
+
+@pytest.mark.parametrize("in_tar", [False, True])
+def test_no_object_is_read_from_two_versions(in_tar, store):
+    root, _ = store
+    assert_refused_once_replaced(root, root, in_tar=in_tar)
+
+
+@pytest.mark.parametrize("in_tar", [False, True])
+def test_nor_is_a_file_of_a_web_server(in_tar, tmp_path):
+    with http_files(tmp_path) as address:
+        assert_refused_once_replaced(str(tmp_path), address, in_tar=in_tar)
+
+
+def test_nor_is_a_member_of_a_local_tar(tmp_path):
+    assert_refused_once_replaced(str(tmp_path), str(tmp_path), in_tar=True)
 
 
 CONTAINERS = {
