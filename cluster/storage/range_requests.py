@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cluster.storage.files import STALL_SECONDS
 
-SLOWEST_BYTES_PER_SECOND = 16_384  # of a connection that bytes come over; of one that stalls, its client tells
+SLOWEST_BYTES_PER_SECOND = 65_536  # of a connection that bytes come over; of one that stalls, its client tells
 CONTENT_RANGE = re.compile(r"bytes[ :=]+(\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)", re.IGNORECASE)
 
 
