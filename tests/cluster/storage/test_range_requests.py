@@ -81,6 +81,7 @@ def test_a_slow_store_is_waited_for_while_bytes_come(
 ) -> None:
     content = os.urandom(200_000)
     monkeypatch.setattr(range_requests, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(range_requests, "SLOWEST_BYTES_PER_SECOND", 4_096)
     proxies, through = proxies_before_stores()
     with store(through) as root:
         files.write_bytes(f"{root}/v.mp4", content)
@@ -92,6 +93,7 @@ def test_a_slow_store_is_waited_for_while_bytes_come(
 def test_so_is_a_slow_web_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "v.mp4").write_bytes(content := os.urandom(200_000))
     monkeypatch.setattr(range_requests, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(range_requests, "SLOWEST_BYTES_PER_SECOND", 4_096)
     with http_files(tmp_path) as web, faulty_proxy(web) as proxy:
         proxy.sending_seconds = 2.0
         fs, path = filesystem(f"{proxy.url}/v.mp4")
