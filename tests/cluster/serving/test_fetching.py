@@ -17,8 +17,8 @@ from cluster.serving.errors import ApiError
 from cluster.serving.fetching import Fetcher, check_uri, copy, name_of
 from cluster.serving.uploads import Upload
 from cluster.storage.http_client import reach_of
+from tests.support.full_disk import limited_files
 from tests.support.hostile_server import hostile_server
-from tests.support.limits import largest_file
 from tests.support.servers import http_files
 
 LIMITS = ReceptionLimits(1 << 20, 2.0, 2.0)
@@ -115,7 +115,7 @@ def test_limits_hold_whatever_a_server_sends(server, web, tmp_path):
 
 
 def test_a_full_disk_of_this_machine_is_not_blamed_on_the_server(web, tmp_path, caplog):
-    with largest_file(100):
+    with limited_files(100):
         assert code_of(f"{web}/a%20b.mp4", tmp_path / "1", allow_private=True) == "full"
     assert "File too large" in caplog.text
     with open("/dev/full", "wb", buffering=0) as target, pytest.raises(OSError, match="No space"):

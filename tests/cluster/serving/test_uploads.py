@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cluster.serving.errors import ApiError
 from cluster.serving.uploads import Upload, receive_upload, shown_name
-from tests.support.limits import largest_file
+from tests.support.full_disk import limited_files
 from tests.support.serving import BOUNDARY, FORM_TYPE, form
 
 MAX_BYTES = 1 << 20
@@ -77,7 +77,7 @@ def test_what_is_no_form_is_refused(tmp_path):
 
 @pytest.mark.parametrize("video", [VIDEO, VIDEO * 10])
 def test_a_full_disk_is_no_error_in_this_program(tmp_path, caplog, video):
-    with largest_file(100):
+    with limited_files(100):
         assert error_of(form(video), tmp_path / "file") == "full"
     assert [record.exc_info for record in caplog.records] == [None]
     assert "File too large" in caplog.text

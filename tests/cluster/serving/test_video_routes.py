@@ -16,8 +16,8 @@ from websockets.sync.client import connect
 from cluster.datasets.manifest import read_videos
 from cluster.serving.bodies import SMALL_BYTES
 from cluster.serving.config import ServeOptions
+from tests.support.full_disk import limited_files
 from tests.support.job_server import wait_until
-from tests.support.limits import largest_file
 from tests.support.lips import fixed_lips, signing, write_lips
 from tests.support.serving import FORM_TYPE, Client, form, served_here
 from tests.support.talking import write_frames
@@ -130,7 +130,7 @@ def test_corrected_videos_find_only_so_much_room(kept, video, folder):
 
 def test_a_disk_that_is_full_takes_no_corrected_video(kept, video, folder):
     own = f"/v1/videos/{done(kept, video + bytes(1 << 16))}"
-    with largest_file(1 << 16):
+    with limited_files(1 << 16):
         answer = kept.send_json(f"{own}/corrections", CORRECTION)
     assert (answer.status, answer.code) == (507, "full")
     assert kept.get(own).json["corrections"] == []
